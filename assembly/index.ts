@@ -1,0 +1,29 @@
+/**
+ * The whole ABI. Pointers are byte offsets into the exported memory; logits, probs, grad and the like are float32, rows
+ * of `classes` one after another; targets are int32, row losses float32, row scales float64. No kernel allocates.
+ */
+
+export {
+  cross_entropy_forward,
+  cross_entropy_forward_backward,
+  gradient_factor,
+  lag_of,
+  target_gradient,
+  target_loss,
+} from "./cross-entropy";
+export { is_fused, log_sum_exp_of } from "./exp";
+export { row_exp_scaled, row_exp_sum, row_max } from "./exp-row";
+export {
+  log_softmax_backward,
+  log_softmax_forward,
+  log_sum_exp_forward,
+  row_dot,
+  row_log_softmax,
+  row_log_softmax_backward,
+  row_softmax_backward,
+  row_sum,
+  softmax_backward,
+  softmax_factor,
+  softmax_forward,
+} from "./log-softmax";
+export { allocate, release } from "./memory";

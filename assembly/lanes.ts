@@ -1,0 +1,36 @@
+/** Loads, stores and horizontal steps that the rows share. A tail is the 1 to 3 floats behind the last whole vector. */
+export abstract class Lanes {
+  /** The tail at `at`, padded with `fill`. */
+  @inline static load_tail(at: usize, count: i32, fill: f32): v128 {
+    let v = v128.load_lane<f32>(at, f32x4.splat(fill), 0);
+    if (count > 1) v = v128.load_lane<f32>(at, v, 1, 4);
+    if (count > 2) v = v128.load_lane<f32>(at, v, 2, 8);
+    return v;
+  }
+
+  @inline static store_tail(at: usize, count: i32, v: v128): void {
+    v128.store_lane<f32>(at, v, 0);
+    if (count > 1) v128.store_lane<f32>(at, v, 1, 4);
+    if (count > 2) v128.store_lane<f32>(at, v, 2, 8);
+  }
+
+  @inline static max(v: v128): f32 {
+    return max<f32>(
+      max<f32>(f32x4.extract_lane(v, 0), f32x4.extract_lane(v, 1)),
+      max<f32>(f32x4.extract_lane(v, 2), f32x4.extract_lane(v, 3)),
+    );
+  }
+
+  /** The four lanes as two sums of pairs in float64. */
+  @inline static widen_sum(v: v128): v128 {
+    return f64x2.add(f64x2.promote_low_f32x4(v), Lanes.promote_high(v));
+  }
+
+  @inline static promote_high(v: v128): v128 {
+    return f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 1));
+  }
+
+  @inline static sum_f64(v: v128): f64 {
+    return f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1);
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Over rows of logits x, `classes` long:  lse = log Σ e^x   logProbs = x - lse   probs = e^x / Σ e^x
+ * and, for a gradient g of what was computed:  dx = g - e^logProbs · Σ g   and   dx = probs · (g - Σ g · probs).
+ *
+ * The kernels take whole rows, one after another. Rows that do not fit where they are computed take the same steps a
+ * segment at a time, through the functions whose names begin with `row`.
+ */
+import { Exp, INVERSE_KAPPA, log_sum_exp_of } from "./exp";
+import { BLOCK, row_exp, row_exp_sum, row_max, row_scale } from "./exp-row";
+import { Lanes } from "./lanes";
+
+export function log_sum_exp_forward(logits: usize, lse: usize, rows: i32, classes: i32): void {
+  const stride = (<usize>classes) << 2;
+  for (let row = 0; row < rows; row++, logits += stride, lse += 4) {
+    store<f32>(lse, <f32>row_log_sum_exp(logits, classes));
+  }
+}
+
+export function log_softmax_forward(logits: usize, logProbs: usize, rows: i32, classes: i32): void {
+  const stride = (<usize>classes) << 2;
+  for (let row = 0; row < rows; row++, logits += stride, logProbs += stride) {
+    row_log_softmax(logits, logProbs, classes, row_log_sum_exp(logits, classes));
+  }
+}
+
+export function softmax_forward(logits: usize, probs: usize, rows: i32, classes: i32): void {
+  const stride = (<usize>classes) << 2;
+  for (let row = 0; row < rows; row++, logits += stride, probs += stride) {
+    const sum = row_exp(logits, probs, classes, row_max(logits, classes));
+    row_scale(probs, classes, softmax_factor(sum));
+  }
+}
+
+export function log_softmax_backward(gradOutput: usize, logProbs: usize, grad: usize, rows: i32, classes: i32): void {
+  const stride = (<usize>classes) << 2;
+  for (let row = 0; row < rows; row++, gradOutput += stride, logProbs += stride, grad += stride) {
+    row_log_softmax_backward(gradOutput, logProbs, grad, classes, row_sum(gradOutput, classes, 0));
+  }
+}
+
+export function softmax_backward(gradOutput: usize, probs: usize, grad: usize, rows: i32, classes: i32): void {
+  const stride = (<usize>classes) << 2;
+  for (let row = 0; row < rows; row++, gradOutput += stride, probs += stride, grad += stride) {
+    row_softmax_backward(gradOutput, probs, grad, classes, row_dot(gradOutput, probs, classes, 0));
+  }
+}
+
+/** The log-sum-exp of a whole row, in nats. */
+export function row_log_sum_exp(logits: usize, n: i32): f64 {
+  const max = row_max(logits, n);
+  return log_sum_exp_of(max, row_exp_sum(logits, n, max, 0));
+}
+
+/** What a row's exponentials are multiplied by to sum to 1; NaN where the row has no softmax. */
+export function softmax_factor(sum: f64): f32 {
+  return sum < Infinity ? <f32>(1 / sum) : <f32>NaN;
+}
+
+/**
+ * x - lse for n logits. lse is taken off as two float32, the second what the rounding of the first left over: each of
+ * the two subtractions rounds once, to the size of the result. An infinite lse leaves NaN, as does NaN.
+ */
+export function row_log_softmax(logits: usize, logProbs: usize, n: i32, lse: f64): void {
+  const near = <f32>lse;
+  const rest = <f32>(lse - <f64>near);
+  const a = f32x4.splat(near);
+  const b = f32x4.splat(rest);
+  for (; n >= 8; n -= 8, logits += 32, logProbs += 32) {
+    const x = v128.load(logits);
+    const y = v128.load(logits, 16);
+    v128.store(logProbs, f32x4.sub(f32x4.sub(x, a), b));
+    v128.store(logProbs, f32x4.sub(f32x4.sub(y, a), b), 16);
+  }
+  for (; n > 0; n--, logits += 4, logProbs += 4) store<f32>(logProbs, load<f32>(logits) - near - rest);
+}
+
+/** `sum` + Σ values, in float64. */
+export function row_sum(values: usize, n: i32, sum: f64): f64 {
+  for (; n > 0; n -= BLOCK, values += BLOCK << 2) sum += sum_block(values, min(n, BLOCK));
+  return sum;
+}
+
+/** `sum` + Σ a · b, in float64. */
+export function row_dot(a: usize, b: usize, n: i32, sum: f64): f64 {
+  for (; n > 0; n -= BLOCK, a += BLOCK << 2, b += BLOCK << 2) sum += dot_block(a, b, min(n, BLOCK));
+  return sum;
+}
+
+/**
+ * g - e^logProbs · sum for n classes. Log-probabilities are no reason for a reference of their own: they are at most 0,
+ * and what lies above 88 by mistake is taken for 88.
+ */
+export function row_log_softmax_backward(gradOutput: usize, logProbs: usize, grad: usize, n: i32, sum: f64): void {
+  const log2e = Exp.log2e();
+  const ln2 = Exp.ln2();
+  const ln2Rest = Exp.ln2_rest();
+  const c5 = Exp.coefficient(5);
+  const c4 = Exp.coefficient(4);
+  const c3 = Exp.coefficient(3);
+  const c2 = Exp.coefficient(2);
+  const c1 = Exp.coefficient(1);
+  const c0 = Exp.coefficient(0);
+  const bias = Exp.bias(0);
+  const lowest = Exp.lowest(0);
+  const highest = f32x4.splat(88);
+  const total = f32x4.splat(<f32>(sum * INVERSE_KAPPA));
+  for (; n >= 4; n -= 4, gradOutput += 16, logProbs += 16, grad += 16) {
+    const x = f32x4.pmin(v128.load(logProbs), highest);
+    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
+    v128.store(grad, f32x4.sub(v128.load(gradOutput), f32x4.mul(e, total)));
+  }
+  if (n > 0) {
+    const x = f32x4.pmin(Lanes.load_tail(logProbs, n, -Infinity), highest);
+    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
+    Lanes.store_tail(grad, n, f32x4.sub(Lanes.load_tail(gradOutput, n, 0), f32x4.mul(e, total)));
+  }
+}
+
+/** probs · (g - dot) for n classes. */
+export function row_softmax_backward(gradOutput: usize, probs: usize, grad: usize, n: i32, dot: f64): void {
+  const mean = <f32>dot;
+  const d = f32x4.splat(mean);
+  for (; n >= 4; n -= 4, gradOutput += 16, probs += 16, grad += 16) {
+    v128.store(grad, f32x4.mul(v128.load(probs), f32x4.sub(v128.load(gradOutput), d)));
+  }
+  for (; n > 0; n--, gradOutput += 4, probs += 4, grad += 4) {
+    store<f32>(grad, load<f32>(probs) * (load<f32>(gradOutput) - mean));
+  }
+}
+
+/** Σ of up to a block of float32, each added in float64. */
+function sum_block(values: usize, n: i32): f64 {
+  let a = f64x2.splat(0);
+  let b = a;
+  for (; n >= 4; n -= 4, values += 16) {
+    const v = v128.load(values);
+    a = f64x2.add(a, f64x2.promote_low_f32x4(v));
+    b = f64x2.add(b, Lanes.promote_high(v));
+  }
+  let sum = Lanes.sum_f64(f64x2.add(a, b));
+  for (; n > 0; n--, values += 4) sum += <f64>load<f32>(values);
+  return sum;
+}
+
+/** Σ a · b of up to a block of float32, products and sum in float64. */
+function dot_block(a: usize, b: usize, n: i32): f64 {
+  let low = f64x2.splat(0);
+  let high = low;
+  for (; n >= 4; n -= 4, a += 16, b += 16) {
+    const x = v128.load(a);
+    const y = v128.load(b);
+    low = f64x2.add(low, f64x2.mul(f64x2.promote_low_f32x4(x), f64x2.promote_low_f32x4(y)));
+    high = f64x2.add(high, f64x2.mul(Lanes.promote_high(x), Lanes.promote_high(y)));
+  }
+  let sum = Lanes.sum_f64(f64x2.add(low, high));
+  for (; n > 0; n--, a += 4, b += 4) sum += <f64>load<f32>(a) * <f64>load<f32>(b);
+  return sum;
+}

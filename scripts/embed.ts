@@ -1,0 +1,15 @@
+/**
+ * Puts the two binaries where the package needs them: as base64 text in `src/binaries.ts`, so that an import needs
+ * neither a file nor a fetch, and as files in `dist/` for those who would rather ship them.
+ */
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+
+const BINARIES = { strictSimd: "wasm-simd.wasm", relaxedSimd: "wasm-relaxed-simd.wasm" };
+
+mkdirSync("dist", { recursive: true });
+const lines = ["// Written by scripts/embed.ts."];
+for (const [name, file] of Object.entries(BINARIES)) {
+  copyFileSync(`build/${file}`, `dist/${file}`);
+  lines.push(`export const ${name} = "${readFileSync(`build/${file}`).toString("base64")}";`);
+}
+writeFileSync("src/binaries.ts", `${lines.join("\n")}\n`);
