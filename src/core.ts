@@ -1,0 +1,103 @@
+import type { Backend, BackendName } from "./backend.js";
+import { crossChecked } from "./cross-check.js";
+import type { CrossEntropyGradOptions, CrossEntropyOptions, Loss, LossWithGrad, Reduction } from "./cross-entropy.js";
+import * as crossEntropies from "./cross-entropy.js";
+import type { SoftmaxOptions } from "./log-softmax.js";
+import * as softmaxes from "./log-softmax.js";
+import { scalarBackend } from "./scalar.js";
+import { fastestBackend, openBackend } from "./select.js";
+import type { ClassTargets } from "./targets.js";
+import { makeTensor, type Tensor } from "./tensor.js";
+import type { FloatArrayLike } from "./tensor-like.js";
+import { checkChoice, checkOptions, wrongKind } from "./validate.js";
+
+export interface CoreOptions {
+  /** `"auto"`, the default, takes the fastest that this engine runs well. */
+  readonly backend?: BackendName | "auto" | undefined;
+  /** Runs every call on the pure-TypeScript backend too, and throws a `CrossCheckError` where the two differ. */
+  readonly crossCheck?: boolean | undefined;
+}
+
+/** The functions of the package on one backend, with a memory of its own. They need no `this`. */
+export interface Core {
+  /** The backend in use. */
+  readonly backend: BackendName;
+  readonly logSoftmax: (x: FloatArrayLike, options?: SoftmaxOptions) => Float32Array;
+  readonly softmax: (x: FloatArrayLike, options?: SoftmaxOptions) => Float32Array;
+  readonly logSumExp: (x: FloatArrayLike, options?: SoftmaxOptions) => Float32Array;
+  readonly logSoftmaxGrad: (
+    gradOutput: FloatArrayLike,
+    logProbs: FloatArrayLike,
+    options?: SoftmaxOptions,
+  ) => Float32Array;
+  readonly softmaxGrad: (gradOutput: FloatArrayLike, probs: FloatArrayLike, options?: SoftmaxOptions) => Float32Array;
+  readonly crossEntropy: <R extends Reduction = "mean">(
+    logits: FloatArrayLike,
+    targets: ClassTargets,
+    options?: CrossEntropyOptions<R>,
+  ) => Loss<R>;
+  readonly crossEntropyWithGrad: <R extends Reduction = "mean">(
+    logits: FloatArrayLike,
+    targets: ClassTargets,
+    options?: CrossEntropyGradOptions<R>,
+  ) => LossWithGrad<R>;
+  /** A tensor of zeros in this core's memory (a plain array on `js`). */
+  readonly tensor: (shape: readonly number[]) => Tensor;
+  /** Lets the memory go, and the tensors with it. A call after it is an error. */
+  readonly dispose: () => void;
+  readonly [Symbol.dispose]: () => void;
+}
+
+const OPTIONS = new Set(["backend", "crossCheck"]);
+const BACKENDS = ["auto", "wasm-relaxed-simd", "wasm-simd", "js"] as const;
+
+/**
+ * A core of your own: a backend by name, a memory that is let go as a whole, or every result checked.
+ *
+ * @throws TypeError for an unknown option, RangeError for an unknown backend, Error where the named backend cannot run
+ * in this engine; its message says why.
+ *
+ * @example
+ * const core = createCore({ backend: "js", crossCheck: true });
+ * console.log(core.backend); // js
+ * core.dispose();
+ */
+export function createCore(options?: CoreOptions): Core {
+  checkOptions(options, OPTIONS);
+  const name = checkChoice("backend", options?.backend, BACKENDS);
+  const crossCheck = options?.crossCheck ?? false;
+  if (typeof crossCheck !== "boolean") throw wrongKind("crossCheck", "a boolean", crossCheck);
+
+  const chosen = name === "auto" ? fastestBackend() : openBackend(name);
+  let backend: Backend | undefined = crossCheck ? crossChecked(chosen, scalarBackend()) : chosen;
+  const tensors = new Set<Tensor>();
+
+  const live = (): Backend => {
+    if (backend === undefined) throw new Error("core: expected one in use, got one after its dispose()");
+    return backend;
+  };
+
+  const dispose = (): void => {
+    for (const each of tensors) each.dispose();
+    backend = undefined;
+  };
+
+  return {
+    backend: chosen.name,
+    logSoftmax: (x, options) => softmaxes.logSoftmax(live(), x, options),
+    softmax: (x, options) => softmaxes.softmax(live(), x, options),
+    logSumExp: (x, options) => softmaxes.logSumExp(live(), x, options),
+    logSoftmaxGrad: (gradOutput, logProbs, options) => softmaxes.logSoftmaxGrad(live(), gradOutput, logProbs, options),
+    softmaxGrad: (gradOutput, probs, options) => softmaxes.softmaxGrad(live(), gradOutput, probs, options),
+    crossEntropy: (logits, targets, options) => crossEntropies.crossEntropy(live(), logits, targets, options),
+    crossEntropyWithGrad: (logits, targets, options) =>
+      crossEntropies.crossEntropyWithGrad(live(), logits, targets, options),
+    tensor(shape) {
+      const tensor = makeTensor(live(), shape, (disposed) => tensors.delete(disposed));
+      tensors.add(tensor);
+      return tensor;
+    },
+    dispose,
+    [Symbol.dispose]: dispose,
+  };
+}

@@ -1,0 +1,127 @@
+import type { Backend } from "./backend.js";
+
+/** Two backends that differ by more than their rounding: one of them, or the machine, is wrong. */
+export class CrossCheckError extends Error {
+  override readonly name = "CrossCheckError";
+
+  constructor(
+    /** The function whose results differ. */
+    readonly functionName: string,
+    /** Where in the result; 0 for a reduced loss. */
+    readonly index: number,
+    /** The value of the backend in use. */
+    readonly value: number,
+    /** The value of the pure-TypeScript backend. */
+    readonly expected: number,
+  ) {
+    super(`${functionName}[${index}]: expected ${expected} as on the js backend, got ${value}`);
+  }
+}
+
+interface Tolerance {
+  readonly relative: number;
+  readonly absolute: number;
+}
+
+/** Exponentials and what is made of them keep their relative precision, down to float32's smallest normal number. */
+const EXPONENTIAL: Tolerance = { relative: 6e-7, absolute: 1.2e-38 };
+/** Logarithms are good to two units in the last place, or near 0 to what the logits' own rounding leaves. */
+const LOGARITHM: Tolerance = { relative: 2 ** -22, absolute: 1e-6 };
+
+/** A backend that computes everything on `reference` too, and throws a `CrossCheckError` where the two differ. */
+export function crossChecked(backend: Backend, reference: Backend): Backend {
+  // The reference goes first: in place, the backend overwrites its input.
+  return {
+    name: backend.name,
+
+    logSumExp(logits, lse, rows, classes) {
+      const expected = new Float32Array(rows);
+      reference.logSumExp(logits, expected, rows, classes);
+      backend.logSumExp(logits, lse, rows, classes);
+      compare("logSumExp", lse, expected, LOGARITHM);
+    },
+
+    logSoftmax(logits, logProbs, rows, classes) {
+      const expected = new Float32Array(logProbs.length);
+      reference.logSoftmax(logits, expected, rows, classes);
+      backend.logSoftmax(logits, logProbs, rows, classes);
+      compare("logSoftmax", logProbs, expected, LOGARITHM);
+    },
+
+    softmax(logits, probs, rows, classes) {
+      const expected = new Float32Array(probs.length);
+      reference.softmax(logits, expected, rows, classes);
+      backend.softmax(logits, probs, rows, classes);
+      compare("softmax", probs, expected, EXPONENTIAL);
+    },
+
+    logSoftmaxBackward(gradOutput, logProbs, grad, rows, classes) {
+      const expected = new Float32Array(grad.length);
+      reference.logSoftmaxBackward(gradOutput, logProbs, expected, rows, classes);
+      const terms = gradOutput.map((g, i) => Math.abs(g) + Math.abs(g - Number(expected[i])));
+      backend.logSoftmaxBackward(gradOutput, logProbs, grad, rows, classes);
+      compare("logSoftmaxGrad", grad, expected, EXPONENTIAL, terms);
+    },
+
+    softmaxBackward(gradOutput, probs, grad, rows, classes) {
+      const expected = new Float32Array(grad.length);
+      reference.softmaxBackward(gradOutput, probs, expected, rows, classes);
+      const terms = probs.map((p, i) => {
+        const term = p * Number(gradOutput[i]);
+        return Math.abs(term) + Math.abs(term - Number(expected[i]));
+      });
+      backend.softmaxBackward(gradOutput, probs, grad, rows, classes);
+      compare("softmaxGrad", grad, expected, EXPONENTIAL, terms);
+    },
+
+    crossEntropy(logits, targets, ignoreIndex, losses, rows, classes) {
+      const expected = losses && new Float32Array(rows);
+      const expectedTotal = reference.crossEntropy(logits, targets, ignoreIndex, expected, rows, classes);
+      const total = backend.crossEntropy(logits, targets, ignoreIndex, losses, rows, classes);
+      compare("crossEntropy", [total], [expectedTotal], EXPONENTIAL);
+      if (losses && expected) compare("crossEntropy", losses, expected, EXPONENTIAL);
+      return total;
+    },
+
+    crossEntropyBackward(logits, targets, ignoreIndex, scale, losses, grad, rows, classes) {
+      const expected = losses && new Float32Array(rows);
+      const expectedGrad = new Float32Array(grad.length);
+      const expectedTotal = reference.crossEntropyBackward(
+        logits,
+        targets,
+        ignoreIndex,
+        scale,
+        expected,
+        expectedGrad,
+        rows,
+        classes,
+      );
+      const total = backend.crossEntropyBackward(logits, targets, ignoreIndex, scale, losses, grad, rows, classes);
+      compare("crossEntropyWithGrad", [total], [expectedTotal], EXPONENTIAL);
+      if (losses && expected) compare("crossEntropyWithGrad", losses, expected, EXPONENTIAL);
+      compare("crossEntropyWithGrad", grad, expectedGrad, EXPONENTIAL);
+      return total;
+    },
+
+    allocate: (length) => backend.allocate(length),
+  };
+}
+
+/** `sizes` are what the relative tolerance is relative to: where terms cancel, they, and not their difference. */
+function compare(
+  functionName: string,
+  values: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  { relative, absolute }: Tolerance,
+  sizes: ArrayLike<number> = expected,
+): void {
+  for (let i = 0; i < values.length; i++) {
+    const value = Number(values[i]);
+    const want = Number(expected[i]);
+    if (Object.is(value, want) || Math.abs(value - want) <= Math.max(absolute, relative * Math.abs(Number(sizes[i])))) {
+      continue;
+    }
+    // An infinite size would let anything pass; 0 and -0 are alike by the second condition.
+    throw new CrossCheckError(functionName, i, value, want);
+  }
+}

@@ -1,0 +1,163 @@
+import { type Core, createCore } from "./core.js";
+import type { CrossEntropyGradOptions, CrossEntropyOptions, Loss, LossWithGrad, Reduction } from "./cross-entropy.js";
+import type { SoftmaxOptions } from "./log-softmax.js";
+import type { ClassTargets } from "./targets.js";
+import type { Tensor } from "./tensor.js";
+import type { FloatArrayLike } from "./tensor-like.js";
+
+/** The core behind the functions below, made by the first call of one. */
+let shared: Core | undefined;
+
+function sharedCore(): Core {
+  shared ??= createCore();
+  return shared;
+}
+
+/**
+ * Log-softmax over the last axis: `logProbs = x - log Σ e^x`, in nats, as `torch.nn.functional.log_softmax`.
+ *
+ * Within two units in the last place of its size, or 1e-6. A row with NaN, with +Infinity or of only -Infinity is NaN; -Infinity
+ * beside finite logits stays -Infinity.
+ *
+ * @param x Logits `[…, classes]`: a Float32Array (one row, unless `options.shape` says otherwise) or a tensor of one.
+ * @returns A fresh array laid out like `x`, or the array of `options.out`.
+ * @throws TypeError for an argument or option of the wrong kind, RangeError for a wrong value; nothing is written then.
+ *
+ * @example
+ * console.log(logSoftmax(new Float32Array([0, 0]))); // Float32Array(2) [ -0.6931471824645996, -0.6931471824645996 ]
+ */
+export function logSoftmax(x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
+  return sharedCore().logSoftmax(x, options);
+}
+
+/**
+ * Softmax over the last axis: `probs = e^x / Σ e^x`, as `torch.nn.functional.softmax`.
+ *
+ * Within 6e-7 of each probability, however small. NaN and infinities as in `logSoftmax`; -Infinity beside finite logits
+ * is probability 0.
+ *
+ * @param x Logits `[…, classes]`: a Float32Array (one row, unless `options.shape` says otherwise) or a tensor of one.
+ * @returns A fresh array laid out like `x`, or the array of `options.out`.
+ * @throws TypeError for an argument or option of the wrong kind, RangeError for a wrong value; nothing is written then.
+ *
+ * @example
+ * console.log(softmax(new Float32Array([0, 0, -Infinity]))); // Float32Array(3) [ 0.5, 0.5, 0 ]
+ */
+export function softmax(x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
+  return sharedCore().softmax(x, options);
+}
+
+/**
+ * Log-sum-exp over the last axis: `log Σ e^x`, in nats, as `torch.logsumexp`: a row of only -Infinity gives -Infinity,
+ * one with +Infinity gives +Infinity, one with NaN gives NaN.
+ *
+ * @param x Logits `[…, classes]`: a Float32Array (one row, unless `options.shape` says otherwise) or a tensor of one.
+ * @returns One value a row, in a fresh array or that of `options.out`.
+ * @throws TypeError for an argument or option of the wrong kind, RangeError for a wrong value; nothing is written then.
+ *
+ * @example
+ * console.log(logSumExp(new Float32Array([0, 0, 5, 5]), { shape: [2, 2] })); // Float32Array(2) [ 0.6931471824645996, 5.693147182464600 ]
+ */
+export function logSumExp(x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
+  return sharedCore().logSumExp(x, options);
+}
+
+/**
+ * The gradient with respect to the input of `logSoftmax`: `g - e^logProbs · Σ g` over the last axis.
+ *
+ * @param gradOutput The gradient g with respect to the result, laid out like `logProbs`.
+ * @param logProbs The result of `logSoftmax`, `[…, classes]`.
+ * @returns A fresh array laid out like `logProbs`, or the array of `options.out`.
+ * @throws TypeError for an argument or option of the wrong kind, RangeError for a wrong value; nothing is written then.
+ *
+ * @example
+ * const logProbs = logSoftmax(new Float32Array([0, 0]));
+ * console.log(logSoftmaxGrad(new Float32Array([1, 0]), logProbs)); // Float32Array(2) [ 0.5, -0.5 ]
+ */
+export function logSoftmaxGrad(
+  gradOutput: FloatArrayLike,
+  logProbs: FloatArrayLike,
+  options?: SoftmaxOptions,
+): Float32Array {
+  return sharedCore().logSoftmaxGrad(gradOutput, logProbs, options);
+}
+
+/**
+ * The gradient with respect to the input of `softmax`: `probs · (g - Σ g · probs)` over the last axis.
+ *
+ * @param gradOutput The gradient g with respect to the result, laid out like `probs`.
+ * @param probs The result of `softmax`, `[…, classes]`.
+ * @returns A fresh array laid out like `probs`, or the array of `options.out`.
+ * @throws TypeError for an argument or option of the wrong kind, RangeError for a wrong value; nothing is written then.
+ *
+ * @example
+ * const probs = softmax(new Float32Array([0, 0]));
+ * console.log(softmaxGrad(new Float32Array([1, 0]), probs)); // Float32Array(2) [ 0.25, -0.25 ]
+ */
+export function softmaxGrad(gradOutput: FloatArrayLike, probs: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
+  return sharedCore().softmaxGrad(gradOutput, probs, options);
+}
+
+/**
+ * Cross-entropy of logits and class targets: the mean over the rows of `log Σ e^x - x[target]`, in nats, as
+ * `torch.nn.functional.cross_entropy`.
+ *
+ * Reduced losses are summed in float64 and good to 3e-7 of their size, also near certainty, where the loss is
+ * `log1p(Σ_{j≠y} e^(x_j - x_y))`. A row whose target is `ignoreIndex` counts for nothing, whatever its logits; where all
+ * are ignored the mean is NaN and the sum 0. A row with NaN, with +Infinity or of only -Infinity gives NaN.
+ *
+ * @param logits `[…, classes]`: a Float32Array (of targets.length rows, unless `options.shape` says otherwise) or a tensor of one.
+ * @param targets One class a row.
+ * @returns A number, or for reduction `"none"` one loss a row.
+ * @throws TypeError for an argument or option of the wrong kind, RangeError for a wrong value; nothing is written then.
+ *
+ * @example
+ * const logits = new Float32Array([2, 0, 0, 30]);
+ * console.log(crossEntropy(logits, [0, 1])); // 0.06346400525382155
+ * console.log(crossEntropy(logits, [0, 1], { reduction: "none" })); // Float32Array(2) [ 0.12692801654338837, 9.357622889480011e-14 ]
+ */
+export function crossEntropy<R extends Reduction = "mean">(
+  logits: FloatArrayLike,
+  targets: ClassTargets,
+  options?: CrossEntropyOptions<R>,
+): Loss<R> {
+  return sharedCore().crossEntropy(logits, targets, options);
+}
+
+/**
+ * `crossEntropy`, and with it the gradient with respect to the logits, `(softmax(x) - onehot(target)) / rows kept` for a
+ * mean, in one pass. At the target the gradient is `-Σ_{j≠y} p_j`, which is exact near certainty too.
+ *
+ * @param logits `[…, classes]`: a Float32Array (of targets.length rows, unless `options.shape` says otherwise) or a tensor of one.
+ * @param targets One class a row.
+ * @returns The loss as `crossEntropy` returns it, and the gradient: fresh, or in the array of `options.out`.
+ * @throws TypeError for an argument or option of the wrong kind, RangeError for a wrong value; nothing is written then.
+ *
+ * @example
+ * const { loss, grad } = crossEntropyWithGrad(new Float32Array([0, 0]), [1]);
+ * console.log(loss); // 0.6931471805599453
+ * console.log(grad); // Float32Array(2) [ 0.5, -0.5 ]
+ */
+export function crossEntropyWithGrad<R extends Reduction = "mean">(
+  logits: FloatArrayLike,
+  targets: ClassTargets,
+  options?: CrossEntropyGradOptions<R>,
+): LossWithGrad<R> {
+  return sharedCore().crossEntropyWithGrad(logits, targets, options);
+}
+
+/**
+ * A tensor of zeros in the memory of the shared core: what the functions read from it and write to it (`out`) is not
+ * copied. Dispose of it when done.
+ *
+ * @throws TypeError or RangeError for a shape that is none, or too large.
+ *
+ * @example
+ * const logits = tensor([2, 3]);
+ * logits.data.set([1, 2, 3, 4, 5, 6]);
+ * console.log(crossEntropy(logits, [2, 2])); // 0.4076059641324353
+ * logits.dispose();
+ */
+export function tensor(shape: readonly number[]): Tensor {
+  return sharedCore().tensor(shape);
+}

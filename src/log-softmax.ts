@@ -1,0 +1,89 @@
+import type { Backend } from "./backend.js";
+import { checkOut } from "./out.js";
+import { type LayoutOptions, layOut, type Rows, sameShape } from "./rows.js";
+import { type FloatArrayLike, readFloats } from "./tensor-like.js";
+import { checkOptions, wrongValue } from "./validate.js";
+
+export interface SoftmaxOptions extends LayoutOptions {
+  /** Where the result goes: float32, as long as the result. The input's own array makes it in place. */
+  readonly out?: FloatArrayLike | undefined;
+}
+
+const OPTIONS = new Set(["shape", "axis", "out"]);
+
+export function logSoftmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
+  const { data, rows, classes } = prepare(x, options);
+  const out = checkOut(options?.out, data.length, { x: data });
+  backend.logSoftmax(data, out, rows, classes);
+  return out;
+}
+
+export function softmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
+  const { data, rows, classes } = prepare(x, options);
+  const out = checkOut(options?.out, data.length, { x: data });
+  backend.softmax(data, out, rows, classes);
+  return out;
+}
+
+export function logSumExp(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
+  const { data, rows, classes } = prepare(x, options);
+  const out = checkOut(options?.out, rows, { x: data });
+  backend.logSumExp(data, out, rows, classes);
+  return out;
+}
+
+export function logSoftmaxGrad(
+  backend: Backend,
+  gradOutput: FloatArrayLike,
+  logProbs: FloatArrayLike,
+  options?: SoftmaxOptions,
+): Float32Array {
+  const { gradient, data, rows, classes } = prepareGrad(gradOutput, "logProbs", logProbs, options);
+  const out = checkOut(options?.out, data.length, { gradOutput: gradient, logProbs: data });
+  backend.logSoftmaxBackward(gradient, data, out, rows, classes);
+  return out;
+}
+
+export function softmaxGrad(
+  backend: Backend,
+  gradOutput: FloatArrayLike,
+  probs: FloatArrayLike,
+  options?: SoftmaxOptions,
+): Float32Array {
+  const { gradient, data, rows, classes } = prepareGrad(gradOutput, "probs", probs, options);
+  const out = checkOut(options?.out, data.length, { gradOutput: gradient, probs: data });
+  backend.softmaxBackward(gradient, data, out, rows, classes);
+  return out;
+}
+
+interface RowsOfData extends Rows {
+  readonly data: Float32Array;
+}
+
+function prepare(x: FloatArrayLike, options: SoftmaxOptions | undefined): RowsOfData {
+  checkOptions(options, OPTIONS);
+  return readRows("x", x, options);
+}
+
+function prepareGrad(
+  gradOutput: FloatArrayLike,
+  name: string,
+  y: FloatArrayLike,
+  options: SoftmaxOptions | undefined,
+): RowsOfData & { readonly gradient: Float32Array } {
+  checkOptions(options, OPTIONS);
+  const gradient = readFloats("gradOutput", gradOutput);
+  const rows = readRows(name, y, options);
+  if (gradient.shape && !sameShape(gradient.shape, rows.shape)) {
+    throw wrongValue("gradOutput", `shape [${rows.shape.join(", ")}]`, gradient.shape);
+  }
+  if (gradient.data.length !== rows.data.length) {
+    throw wrongValue("gradOutput", `${rows.data.length} values, as ${name} has`, gradient.data.length);
+  }
+  return { ...rows, gradient: gradient.data };
+}
+
+function readRows(name: string, value: FloatArrayLike, options: SoftmaxOptions | undefined): RowsOfData {
+  const values = readFloats(name, value);
+  return { data: values.data, ...layOut(name, values, options, () => [values.data.length]) };
+}

@@ -1,0 +1,110 @@
+import type { TargetArray } from "./backend.js";
+import { sameShape } from "./rows.js";
+import { readTensor, type TensorLike } from "./tensor-like.js";
+import { describe, notYet, wrongKind, wrongValue } from "./validate.js";
+
+/** One class a row: any integer array, or a tensor of one. */
+export type ClassTargets = IntegerArray | readonly number[] | TensorLike;
+
+export type IntegerArray = TargetArray | Uint32Array | BigInt64Array | BigUint64Array;
+
+/** Targets as they came, and their shape where they came with one. */
+export interface RawTargets {
+  readonly data: IntegerArray | readonly number[];
+  readonly shape: readonly number[] | undefined;
+}
+
+/** Targets as a backend takes them, and how many rows they keep. */
+export interface CheckedTargets {
+  readonly data: TargetArray;
+  readonly ignoreIndex: number;
+  readonly kept: number;
+}
+
+const TARGETS = "an integer array, a number[] or a tensor of an integer array";
+
+/** What stands for an ignored row where targets are copied; no class is negative. */
+const IGNORED = -1;
+
+export function readTargets(value: unknown): RawTargets {
+  if (Array.isArray(value)) return { data: value, shape: undefined };
+  const { data, shape } = readTensor("targets", value, TARGETS);
+  if (data instanceof Float32Array || data instanceof Float64Array)
+    throw notYet("targets", "a float array (soft targets) is");
+  if (data instanceof Uint8ClampedArray) throw wrongKind("targets", TARGETS, data);
+  return { data, shape };
+}
+
+/** Checks that there is one target a row of `logitsShape`, and that each is a class or `ignoreIndex`. */
+export function checkTargets(
+  { data, shape }: RawTargets,
+  ignoreIndex: number,
+  logitsShape: readonly number[],
+  rows: number,
+  classes: number,
+): CheckedTargets {
+  const expected = logitsShape.slice(0, -1);
+  if (shape && !sameShape(shape, expected)) {
+    throw wrongValue("targets", `shape [${expected.join(", ")}]`, shape);
+  }
+  if (data.length !== rows) throw wrongValue("targets", `${rows} values, one a row`, data.length);
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+    return checkCopied(data, bigintReader(data), ignoreIndex, classes);
+  }
+  if (data instanceof Uint32Array || !ArrayBuffer.isView(data)) {
+    return checkCopied(data, (i) => data[i], ignoreIndex, classes);
+  }
+  return checkInPlace(data, ignoreIndex, classes);
+}
+
+/** Targets that a backend reads as they are. */
+function checkInPlace(data: TargetArray, ignoreIndex: number, classes: number): CheckedTargets {
+  let kept = data.length;
+  for (let i = 0; i < data.length; i++) {
+    const target = Number(data[i]);
+    if (target === ignoreIndex) kept--;
+    else if (target < 0 || target >= classes) throw noClass(i, ignoreIndex, classes, target);
+  }
+  // An ignoreIndex beyond int32 is the value of none of these.
+  return { data, ignoreIndex: ignoreIndex === (ignoreIndex | 0) ? ignoreIndex : IGNORED, kept };
+}
+
+/** Targets of a kind that holds more than int32, read one by one. */
+function checkCopied(
+  data: ArrayLike<unknown>,
+  read: (i: number) => unknown,
+  ignoreIndex: number,
+  classes: number,
+): CheckedTargets {
+  const copy = new Int32Array(data.length);
+  let kept = data.length;
+  for (let i = 0; i < data.length; i++) {
+    const target = read(i);
+    if (typeof target !== "number") throw wrongKind(`targets[${i}]`, "a whole number", target);
+    if (target === ignoreIndex) {
+      copy[i] = IGNORED;
+      kept--;
+    } else if (Number.isInteger(target) && target >= 0 && target < classes) {
+      copy[i] = target;
+    } else {
+      throw noClass(i, ignoreIndex, classes, data[i]);
+    }
+  }
+  return { data: copy, ignoreIndex: IGNORED, kept };
+}
+
+/** Reads 64-bit integers as two words each: a BigInt would be an allocation an element. Exact up to 2^53. */
+function bigintReader(data: BigInt64Array | BigUint64Array): (i: number) => number {
+  const words = new Uint32Array(data.buffer, data.byteOffset, data.length * 2);
+  const signed = data instanceof BigInt64Array;
+  return (i) => {
+    const high = Number(words[2 * i + 1]);
+    return (signed ? high | 0 : high) * 2 ** 32 + Number(words[2 * i]);
+  };
+}
+
+function noClass(i: number, ignoreIndex: number, classes: number, target: unknown): RangeError {
+  return new RangeError(
+    `targets[${i}]: expected a class in [0, ${classes}) or ignoreIndex ${ignoreIndex}, got ${describe(target)}`,
+  );
+}

@@ -1,0 +1,69 @@
+/**
+ * What every function asks of its arguments. All errors of the package are thrown here and before anything is written:
+ * `TypeError` for a wrong kind, `RangeError` for a wrong value, each naming the argument, what was expected and what came.
+ */
+
+export function wrongKind(name: string, expected: string, got: unknown): TypeError {
+  return new TypeError(`${name}: expected ${expected}, got ${describe(got)}`);
+}
+
+export function wrongValue(name: string, expected: string, got: unknown): RangeError {
+  return new RangeError(`${name}: expected ${expected}, got ${describe(got)}`);
+}
+
+export function notYet(name: string, what: string): TypeError {
+  return new TypeError(`${name}: ${what} not supported by this version of surprisal`);
+}
+
+/** A value as an error message shows it. */
+export function describe(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return `[${value.join(", ")}]`;
+  const name = Object.getPrototypeOf(value)?.constructor?.name ?? "object without a prototype";
+  return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** What the contract has and this version does not. */
+const LATER = new Set(["weight", "labelSmoothing", "zLoss", "softcap", "posWeight"]);
+
+/** Refuses options that the function does not know: a misspelt one must not pass in silence. */
+export function checkOptions(options: object | undefined, known: ReadonlySet<string>): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null) throw wrongKind("options", "an object", options);
+  for (const name in options) {
+    if (known.has(name)) continue;
+    if (LATER.has(name)) throw notYet(`options.${name}`, "is");
+    throw new TypeError(`options.${name}: expected one of ${[...known].join(", ")}`);
+  }
+}
+
+export function checkChoice<T extends string>(name: string, value: T | undefined, choices: readonly [T, ...T[]]): T {
+  if (value === undefined) return choices[0];
+  if (choices.includes(value)) return value;
+  const expected = choices.map((choice) => JSON.stringify(choice)).join(", ");
+  throw (typeof value === "string" ? wrongValue : wrongKind)(name, `one of ${expected}`, value);
+}
+
+export function checkWhole(name: string, value: unknown): number {
+  if (typeof value !== "number") throw wrongKind(name, "a whole number", value);
+  if (!Number.isSafeInteger(value)) throw wrongValue(name, "a whole number", value);
+  return value;
+}
+
+export function checkPositive(name: string, value: unknown): number {
+  if (typeof value !== "number") throw wrongKind(name, "a positive number", value);
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw wrongValue(name, "a positive number", value);
+  return value;
+}
+
+/** Sizes of axes: whole numbers that are not negative. */
+export function checkShape(name: string, value: unknown): readonly number[] {
+  if (!Array.isArray(value)) throw wrongKind(name, "an array of sizes", value);
+  for (const size of value) {
+    if (typeof size !== "number") throw wrongKind(name, "an array of sizes", value);
+    if (!Number.isSafeInteger(size) || size < 0) throw wrongValue(name, "sizes that are whole numbers ≥ 0", value);
+  }
+  return value;
+}
