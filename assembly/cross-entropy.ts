@@ -1,15 +1,15 @@
 /**
  * Cross-entropy of class targets:  loss = lse(x) - x_y   and its gradient  dx = scale · (softmax(x) - onehot(y)).
  *
- * Near certainty both differences cancel, so the target is left out of the sum. With `others` the log-sum-exp over all
- * classes but y and d = others - x_y,
+ * Near certainty both differences cancel, so the target is left out of the sum. With the odds against it,
+ * odds = Σ_{j≠y} e^(x_j - x_y) = (1 - p_y) / p_y,
  *
- *   loss = log(1 + e^d)      1 - p_y = 1 / (1 + e^-d)      p_j = (1 - p_y) · e^x_j / Σ_{k≠y} e^x_k
+ *   loss = log(1 + odds)      1 - p_y = odds / (1 + odds)      p_j = (1 - p_y) · e^x_j / Σ_{k≠y} e^x_k
  *
- * are exact to a rounding however small they are. A row leaves its target out by carrying -Infinity in its place while
- * it is summed, which is undone at once.
+ * keep their relative precision however small they are. A row leaves its target out by carrying -Infinity in its place
+ * while it is summed, which is undone at once.
  */
-import { log_sum_exp_of } from "./exp";
+import { log_reference, shift_of } from "./exp";
 import { row_exp, row_exp_sum, row_max, row_scale } from "./exp-row";
 
 /**
@@ -36,7 +36,7 @@ export function cross_entropy_forward(
       const max = row_max(logits, classes);
       const sum = row_exp_sum(logits, classes, max, 0);
       store<f32>(at, x);
-      loss = target_loss(lag_of(log_sum_exp_of(max, sum), x));
+      loss = target_loss(odds_against(max, sum, x), max, sum, x);
     }
     store<f32>(losses, <f32>loss);
     total += loss;
@@ -77,11 +77,11 @@ export function cross_entropy_forward_backward(
       const max = row_max(logits, classes);
       const sum = row_exp(logits, grad, classes, max);
       store<f32>(logits + offset, x);
-      const lag = lag_of(log_sum_exp_of(max, sum), x);
-      const scale = load<f64>(scales);
-      row_scale(grad, classes, gradient_factor(lag, sum, scale));
-      store<f32>(grad + offset, target_gradient(lag, scale));
-      loss = target_loss(lag);
+      const odds = odds_against(max, sum, x);
+      const error = load<f64>(scales) * miss(odds);
+      row_scale(grad, classes, gradient_factor(error, sum));
+      store<f32>(grad + offset, target_gradient(error));
+      loss = target_loss(odds, max, sum, x);
     }
     store<f32>(losses, <f32>loss);
     total += loss;
@@ -89,29 +89,32 @@ export function cross_entropy_forward_backward(
   return total;
 }
 
-/** d: how far the target lies behind the log-sum-exp of the others. NaN where either is NaN or +Infinity. */
-export function lag_of(others: f64, target: f32): f64 {
-  return others === Infinity || target === Infinity ? NaN : others - <f64>target;
+/**
+ * The odds against the target, the others having this maximum and exponentials that sum to `sum`. NaN where any of them
+ * is NaN or +Infinity, or all are -Infinity; Infinity also where float64 ends.
+ */
+export function odds_against(max: f32, sum: f64, target: f32): f64 {
+  if (max === Infinity || target === Infinity) return NaN;
+  if (sum === 0) return target > -Infinity ? 0 : NaN;
+  return sum * Math.exp(<f64>shift_of(max) - <f64>target + log_reference(max));
 }
 
-/** log(1 + e^lag), without overflow. */
-export function target_loss(lag: f64): f64 {
-  return max<f64>(lag, 0) + Math.log1p(Math.exp(-abs(lag)));
+/** log(1 + odds), or where the odds are beyond float64 what they are the exponential of. */
+export function target_loss(odds: f64, max: f32, sum: f64, target: f32): f64 {
+  return odds === Infinity ? <f64>shift_of(max) - <f64>target + (log_reference(max) + Math.log(sum)) : Math.log1p(odds);
 }
 
-/** -scale · (1 - p_y) */
-export function target_gradient(lag: f64, scale: f64): f32 {
-  return <f32>(0 - scale * miss(lag)); // 0, not -0, where the loss is 0
+/** 1 - p_y */
+export function miss(odds: f64): f64 {
+  return 1 / (1 + 1 / odds);
+}
+
+/** The gradient at the target; `error` is scale · (1 - p_y). */
+export function target_gradient(error: f64): f32 {
+  return <f32>(0 - error); // 0 rather than -0 for a loss of 0
 }
 
 /** What the exponentials of the others, which sum to `sum`, are multiplied by to become scale · p_j. */
-export function gradient_factor(lag: f64, sum: f64, scale: f64): f32 {
-  const numerator = scale * miss(lag);
-  return <f32>(sum === 0 ? numerator : numerator / sum);
-}
-
-/** 1 - p_y = 1 / (1 + e^-lag) */
-function miss(lag: f64): f64 {
-  const e = Math.exp(-abs(lag));
-  return (lag < 0 ? e : 1) / (1 + e);
+export function gradient_factor(error: f64, sum: f64): f32 {
+  return <f32>(sum === 0 ? error : error / sum);
 }

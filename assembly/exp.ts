@@ -23,8 +23,8 @@ const TABLE = memory.data<f32>([
   0.693147182, // ln 2 rounded to float32: for the fused reduction
   0.693115234375, // the first 14 bits of ln 2: times |n| < 2^10 it is exact, for the unfused reduction
   3.19461849e-5, // the rest of ln 2
-  0.00830923952,
-  0.0419180021,
+  0.00830905512,
+  0.041917935,
   0.16667445,
   0.499988675,
   0.999999642,
@@ -35,8 +35,8 @@ const TABLE = memory.data<f32>([
 const LN2: f64 = ASC_FEATURE_RELAXED_SIMD ? 0.693147182464599609375 : 0.69314718055829871446;
 
 /** log κ: how far the polynomial as a whole lies from e^r. */
-const LOG_KAPPA: f64 = -7.391515584e-8;
-export const INVERSE_KAPPA: f64 = 1.00000007391515857;
+const LOG_KAPPA: f64 = -7.400722198e-8;
+export const INVERSE_KAPPA: f64 = 1.00000007400722472;
 
 /** 1.5 · 2^23: adding it to a float32 rounds to an integer, which then stands in the low bits. */
 const MAGIC: f32 = 12582912;
@@ -57,10 +57,12 @@ export function reference(max: f32): f32 {
   return nearest((max === -Infinity ? <f32>0 : max - shift_of(max)) * <f32>1.44269504) - HEADROOM;
 }
 
-/** The log-sum-exp in nats of a row with this maximum, the sum of whose steps is `sum`. */
-export function log_sum_exp_of(max: f32, sum: f64): f64 {
-  if (max === Infinity || sum === 0) return Math.log(sum);
-  return <f64>shift_of(max) + <f64>reference(max) * LN2 + (Math.log(sum) - LOG_KAPPA);
+/**
+ * log of what the steps of a row with this maximum are relative to, but for `shift_of(max)`: the shift is added last, or
+ * never, since far out the sum would round the rest away.
+ */
+export function log_reference(max: f32): f64 {
+  return <f64>reference(max) * LN2 - LOG_KAPPA;
 }
 
 export abstract class Exp {

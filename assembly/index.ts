@@ -7,16 +7,18 @@ export {
   cross_entropy_forward,
   cross_entropy_forward_backward,
   gradient_factor,
-  lag_of,
+  miss,
+  odds_against,
   target_gradient,
   target_loss,
 } from "./cross-entropy";
-export { is_fused, log_sum_exp_of } from "./exp";
+export { is_fused } from "./exp";
 export { row_exp_scaled, row_exp_sum, row_max } from "./exp-row";
 export {
   log_softmax_backward,
   log_softmax_forward,
   log_sum_exp_forward,
+  log_sum_exp_of,
   row_dot,
   row_log_softmax,
   row_log_softmax_backward,

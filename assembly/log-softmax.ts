@@ -5,21 +5,23 @@
  * The kernels take whole rows, one after another. Rows that do not fit where they are computed take the same steps a
  * segment at a time, through the functions whose names begin with `row`.
  */
-import { Exp, INVERSE_KAPPA, log_sum_exp_of } from "./exp";
+import { Exp, INVERSE_KAPPA, log_reference, shift_of } from "./exp";
 import { BLOCK, row_exp, row_exp_sum, row_max, row_scale } from "./exp-row";
 import { Lanes } from "./lanes";
 
 export function log_sum_exp_forward(logits: usize, lse: usize, rows: i32, classes: i32): void {
   const stride = (<usize>classes) << 2;
   for (let row = 0; row < rows; row++, logits += stride, lse += 4) {
-    store<f32>(lse, <f32>row_log_sum_exp(logits, classes));
+    const max = row_max(logits, classes);
+    store<f32>(lse, <f32>log_sum_exp_of(max, row_exp_sum(logits, classes, max, 0)));
   }
 }
 
 export function log_softmax_forward(logits: usize, logProbs: usize, rows: i32, classes: i32): void {
   const stride = (<usize>classes) << 2;
   for (let row = 0; row < rows; row++, logits += stride, logProbs += stride) {
-    row_log_softmax(logits, logProbs, classes, row_log_sum_exp(logits, classes));
+    const max = row_max(logits, classes);
+    row_log_softmax(logits, logProbs, classes, max, row_exp_sum(logits, classes, max, 0));
   }
 }
 
@@ -45,10 +47,10 @@ export function softmax_backward(gradOutput: usize, probs: usize, grad: usize, r
   }
 }
 
-/** The log-sum-exp of a whole row, in nats. */
-export function row_log_sum_exp(logits: usize, n: i32): f64 {
-  const max = row_max(logits, n);
-  return log_sum_exp_of(max, row_exp_sum(logits, n, max, 0));
+/** The log-sum-exp, in nats, of a row with this maximum, whose exponentials sum to `sum`. */
+export function log_sum_exp_of(max: f32, sum: f64): f64 {
+  if (max === Infinity) return sum;
+  return sum === 0 ? -Infinity : <f64>shift_of(max) + (log_reference(max) + Math.log(sum));
 }
 
 /** What a row's exponentials are multiplied by to sum to 1; NaN where the row has no softmax. */
@@ -57,12 +59,15 @@ export function softmax_factor(sum: f64): f32 {
 }
 
 /**
- * x - lse for n logits. lse is taken off as two float32, the second what the rounding of the first left over: each of
- * the two subtractions rounds once, to the size of the result. An infinite lse leaves NaN, as does NaN.
+ * x - lse for n logits of a row with this maximum, whose exponentials sum to `sum`. lse is taken off in two parts, each
+ * subtraction rounding once, to the size of its result: far out what the row is shifted by and the rest, else its
+ * float32 and what that rounds off. A row of only -Infinity, with +Infinity or with NaN has no log-softmax but NaN.
  */
-export function row_log_softmax(logits: usize, logProbs: usize, n: i32, lse: f64): void {
-  const near = <f32>lse;
-  const rest = <f32>(lse - <f64>near);
+export function row_log_softmax(logits: usize, logProbs: usize, n: i32, max: f32, sum: f64): void {
+  const shift = shift_of(max);
+  const lse = sum === 0 ? NaN : log_reference(max) + Math.log(sum);
+  const near = shift === 0 ? <f32>lse : shift;
+  const rest = <f32>(shift === 0 ? lse - <f64>near : lse);
   const a = f32x4.splat(near);
   const b = f32x4.splat(rest);
   for (; n >= 8; n -= 8, logits += 32, logProbs += 32) {

@@ -7,9 +7,9 @@ import * as softmaxes from "./log-softmax.js";
 import { scalarBackend } from "./scalar.js";
 import { fastestBackend, openBackend } from "./select.js";
 import type { ClassTargets } from "./targets.js";
-import { makeTensor, type Tensor } from "./tensor.js";
-import type { FloatArrayLike } from "./tensor-like.js";
-import { checkChoice, checkOptions, wrongKind } from "./validate.js";
+import { CoreTensor, type Tensor } from "./tensor.js";
+import { type FloatArrayLike, sizeOf } from "./tensor-like.js";
+import { checkChoice, checkOptions, checkShape, wrongKind, wrongValue } from "./validate.js";
 
 export interface CoreOptions {
   /** `"auto"`, the default, takes the fastest that this engine runs well. */
@@ -49,6 +49,8 @@ export interface Core {
 }
 
 const OPTIONS = new Set(["backend", "crossCheck"]);
+/** In values: what the allocator in the memory gives in one piece. */
+const LARGEST_TENSOR = 2 ** 28 - 8;
 const BACKENDS = ["auto", "wasm-relaxed-simd", "wasm-simd", "js"] as const;
 
 /**
@@ -70,7 +72,7 @@ export function createCore(options?: CoreOptions): Core {
 
   const chosen = name === "auto" ? fastestBackend() : openBackend(name);
   let backend: Backend | undefined = crossCheck ? crossChecked(chosen, scalarBackend()) : chosen;
-  const tensors = new Set<Tensor>();
+  const tensors = new Set<CoreTensor>();
 
   const live = (): Backend => {
     if (backend === undefined) throw new Error("core: expected one in use, got one after its dispose()");
@@ -93,7 +95,9 @@ export function createCore(options?: CoreOptions): Core {
     crossEntropyWithGrad: (logits, targets, options) =>
       crossEntropies.crossEntropyWithGrad(live(), logits, targets, options),
     tensor(shape) {
-      const tensor = makeTensor(live(), shape, (disposed) => tensors.delete(disposed));
+      const size = sizeOf(checkShape("shape", shape));
+      if (size > LARGEST_TENSOR) throw wrongValue("shape", `at most ${LARGEST_TENSOR} values`, size);
+      const tensor = new CoreTensor(shape, live().allocate(size), (disposed) => tensors.delete(disposed));
       tensors.add(tensor);
       return tensor;
     },

@@ -1,6 +1,6 @@
 import type { Backend } from "./backend.js";
 import { checkOut } from "./out.js";
-import { type LayoutOptions, layOut, type Rows } from "./rows.js";
+import { type LayoutOptions, layOut } from "./rows.js";
 import { type CheckedTargets, type ClassTargets, checkTargets, readTargets } from "./targets.js";
 import { type FloatArrayLike, readFloats } from "./tensor-like.js";
 import { checkChoice, checkOptions, checkPositive, checkWhole, wrongKind, wrongValue } from "./validate.js";
@@ -86,8 +86,10 @@ export function crossEntropyWithGrad<R extends Reduction = "mean">(
   return { loss: lossOf<R>(losses, total, call), grad };
 }
 
-interface Call extends Rows {
+interface Call {
   readonly data: Float32Array;
+  readonly rows: number;
+  readonly classes: number;
   /** The targets as they came, and as the backend takes them. */
   readonly targets: unknown;
   readonly checked: CheckedTargets;
@@ -109,7 +111,9 @@ function prepare(logits: FloatArrayLike, targets: ClassTargets, options: LossOpt
   const layout = layOut("logits", values, options, () => inferShape(values.data.length, raw.data.length));
   const checked = checkTargets(raw, ignoreIndex, layout.shape, layout.rows, layout.classes);
   const denominator = reduction === "mean" ? (normalizer ?? checked.kept) : 1;
-  return { ...layout, data: values.data, targets: raw.data, checked, reduction, denominator };
+  const { rows, classes } = layout;
+  // Written out: a spread of objects costs more than a small call's kernel.
+  return { data: values.data, rows, classes, targets: raw.data, checked, reduction, denominator };
 }
 
 function inferShape(logits: number, targets: number): readonly number[] {

@@ -1,6 +1,6 @@
 import type { Backend } from "./backend.js";
 import { checkOut } from "./out.js";
-import { type LayoutOptions, layOut, type Rows, sameShape } from "./rows.js";
+import { type LayoutOptions, layOut, sameShape } from "./rows.js";
 import { type FloatArrayLike, readFloats } from "./tensor-like.js";
 import { checkOptions, wrongValue } from "./validate.js";
 
@@ -56,13 +56,18 @@ export function softmaxGrad(
   return out;
 }
 
-interface RowsOfData extends Rows {
+/** An argument as rows of classes. */
+interface Prepared {
   readonly data: Float32Array;
+  readonly rows: number;
+  readonly classes: number;
 }
 
-function prepare(x: FloatArrayLike, options: SoftmaxOptions | undefined): RowsOfData {
+function prepare(x: FloatArrayLike, options: SoftmaxOptions | undefined): Prepared {
   checkOptions(options, OPTIONS);
-  return readRows("x", x, options);
+  const values = readFloats("x", x);
+  const { rows, classes } = layOut("x", values, options, () => [values.data.length]);
+  return { data: values.data, rows, classes };
 }
 
 function prepareGrad(
@@ -70,20 +75,16 @@ function prepareGrad(
   name: string,
   y: FloatArrayLike,
   options: SoftmaxOptions | undefined,
-): RowsOfData & { readonly gradient: Float32Array } {
+): Prepared & { readonly gradient: Float32Array } {
   checkOptions(options, OPTIONS);
   const gradient = readFloats("gradOutput", gradOutput);
-  const rows = readRows(name, y, options);
-  if (gradient.shape && !sameShape(gradient.shape, rows.shape)) {
-    throw wrongValue("gradOutput", `shape [${rows.shape.join(", ")}]`, gradient.shape);
+  const values = readFloats(name, y);
+  const { shape, rows, classes } = layOut(name, values, options, () => [values.data.length]);
+  if (gradient.shape && !sameShape(gradient.shape, shape)) {
+    throw wrongValue("gradOutput", `shape [${shape.join(", ")}]`, gradient.shape);
   }
-  if (gradient.data.length !== rows.data.length) {
-    throw wrongValue("gradOutput", `${rows.data.length} values, as ${name} has`, gradient.data.length);
+  if (gradient.data.length !== values.data.length) {
+    throw wrongValue("gradOutput", `${values.data.length} values, as ${name} has`, gradient.data.length);
   }
-  return { ...rows, gradient: gradient.data };
-}
-
-function readRows(name: string, value: FloatArrayLike, options: SoftmaxOptions | undefined): RowsOfData {
-  const values = readFloats(name, value);
-  return { data: values.data, ...layOut(name, values, options, () => [values.data.length]) };
+  return { gradient: gradient.data, data: values.data, rows, classes };
 }

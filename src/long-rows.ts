@@ -90,8 +90,7 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
     logSoftmax(logits, logProbs, rows, classes) {
       for (let start = 0; start < rows * classes; start += classes) {
         const { max, sum } = statistics(logits, start, classes);
-        const lse = kernels.log_sum_exp_of(max, sum);
-        write((x, out, count) => kernels.row_log_softmax(x, out, count, lse), logits, logProbs, start, classes);
+        write((x, out, count) => kernels.row_log_softmax(x, out, count, max, sum), logits, logProbs, start, classes);
       }
     },
 
@@ -137,9 +136,9 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
         const target = Number(targets[row]);
         let loss = 0;
         if (target !== ignoreIndex) {
-          const start = row * classes;
-          const { max, sum } = statistics(logits, start, classes, target);
-          loss = kernels.target_loss(kernels.lag_of(kernels.log_sum_exp_of(max, sum), Number(logits[start + target])));
+          const own = Number(logits[row * classes + target]);
+          const { max, sum } = statistics(logits, row * classes, classes, target);
+          loss = kernels.target_loss(kernels.odds_against(max, sum, own), max, sum, own);
         }
         if (losses) losses[row] = loss;
         total += loss;
@@ -156,13 +155,14 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
         if (target === ignoreIndex) {
           grad.fill(0, start, start + classes);
         } else {
+          const own = Number(logits[start + target]);
           const { max, sum } = statistics(logits, start, classes, target);
-          const lag = kernels.lag_of(kernels.log_sum_exp_of(max, sum), Number(logits[start + target]));
-          const rowScale = typeof scale === "number" ? scale : Number(scale[row]);
-          const factor = kernels.gradient_factor(lag, sum, rowScale);
+          const odds = kernels.odds_against(max, sum, own);
+          const error = (typeof scale === "number" ? scale : Number(scale[row])) * kernels.miss(odds);
+          const factor = kernels.gradient_factor(error, sum);
           write((x, out, count) => kernels.row_exp_scaled(x, out, count, max, factor), logits, grad, start, classes);
-          grad[start + target] = kernels.target_gradient(lag, rowScale);
-          loss = kernels.target_loss(lag);
+          grad[start + target] = kernels.target_gradient(error);
+          loss = kernels.target_loss(odds, max, sum, own);
         }
         if (losses) losses[row] = loss;
         total += loss;

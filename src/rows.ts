@@ -28,22 +28,29 @@ export function layOut(
     throw wrongValue("shape", `[${values.shape.join(", ")}], the shape of ${name}`, given);
   }
   const shape = values.shape ?? given ?? infer();
-  if (shape.length === 0) throw wrongValue("shape", "at least the class axis", shape);
-  if (sizeOf(shape) !== values.data.length) {
-    throw wrongValue(name, `${sizeOf(shape)} values for shape [${shape.join(", ")}]`, values.data.length);
+  const last = shape.length - 1;
+  if (last < 0) throw wrongValue("shape", "at least the class axis", shape);
+  const classes = Number(shape[last]);
+  const rows = sizeOf(shape, last);
+  if (rows * classes !== values.data.length) {
+    throw wrongValue(name, `${rows * classes} values for shape [${shape.join(", ")}]`, values.data.length);
   }
-  checkAxis(options?.axis, shape.length);
-  const classes = Number(shape[shape.length - 1]);
-  return { shape, rows: sizeOf(shape.slice(0, -1)), classes };
+  if (options?.axis !== undefined) checkAxis(options.axis, shape.length);
+  return { shape, rows, classes };
 }
 
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+  return a.length === b.length && startsWith(a, b);
 }
 
-function checkAxis(axis: number | undefined, rank: number): void {
-  if (axis === undefined || axis === -1) return;
+/** Whether the first sizes of `a` are those of `b`. */
+export function startsWith(a: readonly number[], b: readonly number[]): boolean {
+  for (let axis = 0; axis < b.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
+}
+
+function checkAxis(axis: number, rank: number): void {
   checkWhole("axis", axis);
   if (axis < -rank || axis >= rank) throw wrongValue("axis", `one of ${rank} axes`, axis);
-  if (axis !== rank - 1) throw notYet("axis", "a class axis that is not the last is");
+  if (axis !== -1 && axis !== rank - 1) throw notYet("axis", "a class axis that is not the last");
 }

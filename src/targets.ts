@@ -1,5 +1,5 @@
 import type { TargetArray } from "./backend.js";
-import { sameShape } from "./rows.js";
+import { startsWith } from "./rows.js";
 import { readTensor, type TensorLike } from "./tensor-like.js";
 import { describe, notYet, wrongKind, wrongValue } from "./validate.js";
 
@@ -30,7 +30,7 @@ export function readTargets(value: unknown): RawTargets {
   if (Array.isArray(value)) return { data: value, shape: undefined };
   const { data, shape } = readTensor("targets", value, TARGETS);
   if (data instanceof Float32Array || data instanceof Float64Array)
-    throw notYet("targets", "a float array (soft targets) is");
+    throw notYet("targets", "a float array (soft targets)");
   if (data instanceof Uint8ClampedArray) throw wrongKind("targets", TARGETS, data);
   return { data, shape };
 }
@@ -43,9 +43,8 @@ export function checkTargets(
   rows: number,
   classes: number,
 ): CheckedTargets {
-  const expected = logitsShape.slice(0, -1);
-  if (shape && !sameShape(shape, expected)) {
-    throw wrongValue("targets", `shape [${expected.join(", ")}]`, shape);
+  if (shape && !(shape.length === logitsShape.length - 1 && startsWith(logitsShape, shape))) {
+    throw wrongValue("targets", `shape [${logitsShape.slice(0, -1).join(", ")}]`, shape);
   }
   if (data.length !== rows) throw wrongValue("targets", `${rows} values, one a row`, data.length);
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) {

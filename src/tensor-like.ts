@@ -1,3 +1,4 @@
+import { CoreTensor } from "./tensor.js";
 import { checkShape, checkWhole, notYet, wrongKind, wrongValue } from "./validate.js";
 
 export type TypedArray =
@@ -39,10 +40,11 @@ const OTHER_FLOATS = new Set(["Float64Array", "Float16Array", "Uint16Array"]);
 
 export function readFloats(name: string, value: unknown): Values<Float32Array> {
   if (value instanceof Float32Array) return { data: value, shape: undefined };
+  if (value instanceof CoreTensor) return value;
   const { data, shape } = readTensor(name, value, FLOATS);
   if (data instanceof Float32Array) return { data, shape };
   const kind = data.constructor.name;
-  if (OTHER_FLOATS.has(kind)) throw notYet(name, `a ${kind} is`);
+  if (OTHER_FLOATS.has(kind)) throw notYet(name, `a ${kind}`);
   throw wrongKind(name, FLOATS, data);
 }
 
@@ -75,9 +77,10 @@ export function readTensor(name: string, value: unknown, expected: string): Valu
   return { data, shape };
 }
 
-export function sizeOf(shape: readonly number[]): number {
+/** How many positions the first `axes` of a shape have together. */
+export function sizeOf(shape: readonly number[], axes = shape.length): number {
   let size = 1;
-  for (const length of shape) size *= length;
+  for (let axis = 0; axis < axes; axis++) size *= Number(shape[axis]);
   return size;
 }
 

@@ -1,6 +1,4 @@
-import type { Backend, Storage } from "./backend.js";
-import { sizeOf } from "./tensor-like.js";
-import { checkShape, wrongValue } from "./validate.js";
+import type { Storage } from "./backend.js";
 
 /** Values in a core's own memory, which its functions read and write (`out`) without a copy. */
 export interface Tensor {
@@ -11,32 +9,37 @@ export interface Tensor {
    */
   readonly data: Float32Array;
   /** Lets the values go; `using` does so at the end of its block. */
-  readonly dispose: () => void;
-  readonly [Symbol.dispose]: () => void;
+  dispose(): void;
+  [Symbol.dispose](): void;
 }
 
-/** The largest tensor, in values: what the allocator in the memory gives in one piece. */
-const LARGEST = 2 ** 28 - 8;
+/** A tensor whose shape and data are known to be in order. */
+export class CoreTensor implements Tensor {
+  readonly shape: readonly number[];
+  #storage: Storage | undefined;
+  readonly #forget: (tensor: CoreTensor) => void;
 
-/** A tensor of zeros. `forget` is called once, when it is disposed of. */
-export function makeTensor(backend: Backend, shape: readonly number[], forget: (tensor: Tensor) => void): Tensor {
-  const sizes = Object.freeze([...checkShape("shape", shape)]);
-  const size = sizeOf(sizes);
-  if (size > LARGEST) throw wrongValue("shape", `at most ${LARGEST} values`, size);
-  let storage: Storage | undefined = backend.allocate(size);
-  const dispose = (): void => {
-    storage?.release();
-    storage = undefined;
-    forget(tensor);
-  };
-  const tensor: Tensor = {
-    shape: sizes,
-    get data() {
-      if (storage === undefined) throw new Error("tensor: expected one in use, got one after its dispose()");
-      return storage.view();
-    },
-    dispose,
-    [Symbol.dispose]: dispose,
-  };
-  return tensor;
+  /** `forget` is called when the tensor is disposed of. */
+  constructor(shape: readonly number[], storage: Storage, forget: (tensor: CoreTensor) => void) {
+    this.shape = Object.freeze([...shape]);
+    this.#storage = storage;
+    this.#forget = forget;
+  }
+
+  get data(): Float32Array {
+    if (this.#storage === undefined) {
+      throw new Error("tensor: expected one in use, got one after its dispose()");
+    }
+    return this.#storage.view();
+  }
+
+  dispose(): void {
+    this.#storage?.release();
+    this.#storage = undefined;
+    this.#forget(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
 }

@@ -11,8 +11,9 @@ export function wrongValue(name: string, expected: string, got: unknown): RangeE
   return new RangeError(`${name}: expected ${expected}, got ${describe(got)}`);
 }
 
-export function notYet(name: string, what: string): TypeError {
-  return new TypeError(`${name}: ${what} not supported by this version of surprisal`);
+/** For what the contract has and this version has not: refused, rather than silently ignored. */
+export function notYet(name: string, what?: string): TypeError {
+  return new TypeError(`${name}: ${what === undefined ? "" : `${what} is `}not supported by this version of surprisal`);
 }
 
 /** A value as an error message shows it. */
@@ -22,10 +23,10 @@ export function describe(value: unknown): string {
   if (typeof value !== "object" || value === null) return String(value);
   if (Array.isArray(value)) return `[${value.join(", ")}]`;
   const name = Object.getPrototypeOf(value)?.constructor?.name ?? "object without a prototype";
-  return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
+  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
 }
 
-/** What the contract has and this version does not. */
+/** The losses' options that this version has not. */
 const LATER = new Set(["weight", "labelSmoothing", "zLoss", "softcap", "posWeight"]);
 
 /** Refuses options that the function does not know: a misspelt one must not pass in silence. */
@@ -34,7 +35,7 @@ export function checkOptions(options: object | undefined, known: ReadonlySet<str
   if (typeof options !== "object" || options === null) throw wrongKind("options", "an object", options);
   for (const name in options) {
     if (known.has(name)) continue;
-    if (LATER.has(name)) throw notYet(`options.${name}`, "is");
+    if (LATER.has(name)) throw notYet(`options.${name}`);
     throw new TypeError(`options.${name}: expected one of ${[...known].join(", ")}`);
   }
 }
