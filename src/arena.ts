@@ -43,9 +43,12 @@ export class Arena {
     this.#doubles = new Float64Array(buffer);
   }
 
-  /** Whether an array lies in this memory. */
+  /**
+   * Whether an array lies in this memory, where nothing lies at 0. Asking for that first spares V8 from making a buffer
+   * for a small array, which has none until it is asked for it.
+   */
   holds(array: Float32Array): boolean {
-    return array.buffer === this.#floats.buffer;
+    return array.byteOffset !== 0 && array.buffer === this.#floats.buffer;
   }
 
   /** How many rows make a block. */

@@ -1,5 +1,5 @@
 import type { Backend } from "./backend.js";
-import { checkOut } from "./out.js";
+import { checkOut, checkOverlap } from "./out.js";
 import { type LayoutOptions, layOut } from "./rows.js";
 import { type CheckedTargets, type ClassTargets, checkTargets, readTargets } from "./targets.js";
 import { type FloatArrayLike, readFloats } from "./tensor-like.js";
@@ -54,8 +54,14 @@ export function crossEntropy<R extends Reduction = "mean">(
     throw wrongValue("out", `reduction "none", which has an array for a result`, call.reduction);
   }
   const { data, rows, classes, checked } = call;
-  const losses =
-    call.reduction === "none" ? checkOut(options?.out, rows, { logits: data, targets: call.targets }) : undefined;
+  let losses: Float32Array | undefined;
+  if (call.reduction === "none") {
+    losses = checkOut(options?.out, rows);
+    if (options?.out !== undefined) {
+      checkOverlap(losses, "logits", data);
+      checkOverlap(losses, "targets", call.targets);
+    }
+  }
   const total = backend.crossEntropy(data, checked.data, checked.ignoreIndex, losses, rows, classes);
   return lossOf<R>(losses, total, call);
 }
@@ -71,7 +77,12 @@ export function crossEntropyWithGrad<R extends Reduction = "mean">(
   const { data, rows, classes, checked } = call;
   const gradOutput = checkGradOutput(options?.gradOutput, call.reduction, rows);
   const losses = call.reduction === "none" ? new Float32Array(rows) : undefined;
-  const grad = checkOut(options?.out, data.length, { logits: data, targets: call.targets, gradOutput });
+  const grad = checkOut(options?.out, data.length);
+  if (options?.out !== undefined) {
+    checkOverlap(grad, "logits", data);
+    checkOverlap(grad, "targets", call.targets);
+    checkOverlap(grad, "gradOutput", gradOutput);
+  }
   const scale = typeof gradOutput === "number" ? gradOutput / call.denominator : gradOutput;
   const total = backend.crossEntropyBackward(
     data,

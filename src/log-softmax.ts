@@ -1,5 +1,5 @@
 import type { Backend } from "./backend.js";
-import { checkOut } from "./out.js";
+import { checkOut, checkOverlap } from "./out.js";
 import { type LayoutOptions, layOut, sameShape } from "./rows.js";
 import { type FloatArrayLike, readFloats } from "./tensor-like.js";
 import { checkOptions, wrongValue } from "./validate.js";
@@ -13,21 +13,24 @@ const OPTIONS = new Set(["shape", "axis", "out"]);
 
 export function logSoftmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
   const { data, rows, classes } = prepare(x, options);
-  const out = checkOut(options?.out, data.length, { x: data });
+  const out = checkOut(options?.out, data.length);
+  checkOverlap(out, "x", data);
   backend.logSoftmax(data, out, rows, classes);
   return out;
 }
 
 export function softmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
   const { data, rows, classes } = prepare(x, options);
-  const out = checkOut(options?.out, data.length, { x: data });
+  const out = checkOut(options?.out, data.length);
+  checkOverlap(out, "x", data);
   backend.softmax(data, out, rows, classes);
   return out;
 }
 
 export function logSumExp(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
   const { data, rows, classes } = prepare(x, options);
-  const out = checkOut(options?.out, rows, { x: data });
+  const out = checkOut(options?.out, rows);
+  checkOverlap(out, "x", data);
   backend.logSumExp(data, out, rows, classes);
   return out;
 }
@@ -39,7 +42,9 @@ export function logSoftmaxGrad(
   options?: SoftmaxOptions,
 ): Float32Array {
   const { gradient, data, rows, classes } = prepareGrad(gradOutput, "logProbs", logProbs, options);
-  const out = checkOut(options?.out, data.length, { gradOutput: gradient, logProbs: data });
+  const out = checkOut(options?.out, data.length);
+  checkOverlap(out, "gradOutput", gradient);
+  checkOverlap(out, "logProbs", data);
   backend.logSoftmaxBackward(gradient, data, out, rows, classes);
   return out;
 }
@@ -51,7 +56,9 @@ export function softmaxGrad(
   options?: SoftmaxOptions,
 ): Float32Array {
   const { gradient, data, rows, classes } = prepareGrad(gradOutput, "probs", probs, options);
-  const out = checkOut(options?.out, data.length, { gradOutput: gradient, probs: data });
+  const out = checkOut(options?.out, data.length);
+  checkOverlap(out, "gradOutput", gradient);
+  checkOverlap(out, "probs", data);
   backend.softmaxBackward(gradient, data, out, rows, classes);
   return out;
 }
