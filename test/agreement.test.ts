@@ -1,0 +1,90 @@
+import { afterAll, expect, test } from "vitest";
+import { createCore } from "../src/index.js";
+import { describeBackends } from "./backends.js";
+import { type ArrayCall, arrayCalls, inPlaceCalls } from "./calls.js";
+import { batchOf, everyClassCount, familyNames, longRows, manyRows, type Shape } from "./inputs.js";
+import { ignoring } from "./losses.js";
+import { sum } from "./oracle.js";
+import { expectCloseNumber, expectSameBits, rowLosses } from "./tolerances.js";
+
+const LARGE: readonly Shape[] = [...longRows, ...manyRows];
+
+describeBackends("agreement", (core, backend) => {
+  const checked = createCore({ backend, crossCheck: true });
+  afterAll(() => checked.dispose());
+
+  test.each(arrayCalls)("the cross-check is quiet over all families and changes no bit: $name", (call: ArrayCall) => {
+    for (const family of familyNames) {
+      for (const shape of everyClassCount) {
+        const batch = batchOf(family, shape);
+        const got = call.run(checked, call.input(batch), batch);
+        expectSameBits(`${call.name} ${batch.name}`, got, call.run(core, call.input(batch), batch));
+      }
+    }
+  });
+
+  test("the cross-check is quiet for large shapes", () => {
+    for (const shape of LARGE) {
+      const { logits, targets } = batchOf("peaked", shape);
+      expect(checked.crossEntropyWithGrad(logits, targets).loss).toBe(core.crossEntropyWithGrad(logits, targets).loss);
+    }
+  });
+
+  test.each(inPlaceCalls)("the cross-check sees the input before it is overwritten: $name", (call: ArrayCall) => {
+    const batch = batchOf("normal", { rows: 7, classes: 67 });
+    const own = call.input(batch).slice();
+    expectSameBits(call.name, call.run(checked, own, batch, own), call.run(core, call.input(batch), batch));
+  });
+
+  test("the cross-check is quiet where results are NaN, infinite or ignored", () => {
+    const logits = new Float32Array([
+      1,
+      Number.NaN,
+      2,
+      -Infinity,
+      -Infinity,
+      -Infinity,
+      0,
+      Infinity,
+      1,
+      1,
+      -Infinity,
+      2,
+    ]);
+    const options = { shape: [4, 3] };
+    for (const targets of [
+      [0, 0, 0, 1],
+      [-100, -100, -100, -100],
+    ]) {
+      for (const reduction of ["mean", "sum", "none"] as const) {
+        expect(checked.crossEntropyWithGrad(logits, targets, { reduction })).toEqual(
+          core.crossEntropyWithGrad(logits, targets, { reduction }),
+        );
+      }
+    }
+    expect(checked.logSoftmax(logits, options)).toEqual(core.logSoftmax(logits, options));
+    expect(checked.softmax(logits, options)).toEqual(core.softmax(logits, options));
+    expect(checked.logSumExp(logits, options)).toEqual(core.logSumExp(logits, options));
+  });
+
+  test.each(familyNames)("mean and sum are those of the rows' own losses, %s", (family) => {
+    for (const shape of [...everyClassCount, { rows: 20011, classes: 10 }]) {
+      const batch = ignoring(batchOf(family, shape), -100);
+      const { logits, targets, name } = batch;
+      const rows = core.crossEntropy(logits, targets, { reduction: "none" });
+      const kept = targets.filter((target) => target !== -100).length;
+      const tolerance = rowLosses(logits.length);
+      expectCloseNumber(`sum ${name}`, core.crossEntropy(logits, targets, { reduction: "sum" }), sum(rows), tolerance);
+      expectCloseNumber(`mean ${name}`, core.crossEntropy(logits, targets), sum(rows) / kept, tolerance);
+    }
+  });
+
+  test.each(familyNames)("the loss beside a gradient is the loss alone, %s", (family) => {
+    for (const shape of everyClassCount) {
+      const { logits, targets, name } = batchOf(family, shape);
+      const alone = core.crossEntropy(logits, targets);
+      const { loss } = core.crossEntropyWithGrad(logits, targets);
+      expectCloseNumber(name, loss, alone, rowLosses(logits.length));
+    }
+  });
+});

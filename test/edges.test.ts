@@ -1,0 +1,206 @@
+import { expect, test } from "vitest";
+import { describeBackends } from "./backends.js";
+import { type Batch, batchOf, mulberry32, normal, remembered } from "./inputs.js";
+import { checkLoss, checkLossAndGrad, wantedSum } from "./losses.js";
+import { at, logSoftmax, logSumExp, softmax } from "./oracle.js";
+import { expectClose, logProbabilities, logSums, probabilities } from "./tolerances.js";
+
+const { NaN: nan, POSITIVE_INFINITY: infinity, NEGATIVE_INFINITY: masked } = Number;
+const LARGEST = 2 ** 128 - 2 ** 104;
+
+/** A vector and its tail, a pair of vectors and its tail, a block of a sum and its tail. */
+const LENGTHS = [1, 2, 3, 4, 5, 7, 8, 9, 15, 17, 70, 511, 513, 1030];
+
+/** Longer than any scratch, so that it is computed in pieces. */
+const LONG = 300_001;
+
+/** NaN quiet and signalling, of both signs and with all bits: integer arithmetic on the exponent must revive none. */
+const NAN_WORDS = [0x7fc00000, 0xffc00000, 0x7f800001, 0xff800001, 0x7fffffff, 0xffffffff];
+
+const floats = (...values: number[]): Float32Array => Float32Array.from(values);
+
+/** Writes something special to a row, at class c where it has a place. */
+type Place = (row: Float32Array, c: number) => void;
+
+/** Ordinary rows, of which the middle one is special; its target is its last class. */
+function batchWith(place: Place, classes: number, c: number): Batch {
+  const random = mulberry32(classes + c);
+  const logits = Float32Array.from({ length: 3 * classes }, () => normal(random));
+  place(logits.subarray(classes, 2 * classes), c);
+  const targets = Int32Array.of(0, classes - 1, 0);
+  return { name: `with class ${c} special`, rows: 3, classes, shape: [3, classes], logits, targets };
+}
+
+/** At either end and in the middle of rows of every length. */
+const batchesWith = remembered((place: Place): Batch[] =>
+  LENGTHS.flatMap((classes) =>
+    [...new Set([0, Math.floor(classes / 2), classes - 1])].map((c) => batchWith(place, classes, c)),
+  ),
+);
+
+/** One long row, special at its end. */
+const longBatchWith = remembered((place: Place): Batch => {
+  const { name, logits, targets } = batchWith(place, LONG, LONG - 1);
+  const middle = logits.subarray(LONG, 2 * LONG);
+  return { name, rows: 1, classes: LONG, shape: [1, LONG], logits: middle, targets: targets.subarray(1, 2) };
+});
+
+const placeNaN = remembered(
+  (word: number): Place =>
+    (row, c) => {
+      new Uint32Array(row.buffer, row.byteOffset, row.length)[c] = word;
+    },
+);
+
+const wanted = remembered(({ logits, classes }: Batch) => ({
+  lse: logSumExp(logits, classes),
+  logProbs: logSoftmax(logits, classes),
+  probs: softmax(logits, classes),
+}));
+
+const SPECIAL_ROWS: Record<string, Place> = {
+  "+Infinity": (row, c) => row.fill(infinity, c, c + 1),
+  "only +Infinity": (row) => row.fill(infinity),
+  "only -Infinity": (row) => row.fill(masked),
+  "+Infinity and -Infinity": (row, c) => row.fill(masked).fill(infinity, c, c + 1),
+  "one finite logit among -Infinity": (row, c) => row.fill(masked).fill(2.5, c, c + 1),
+  "a masked class": (row, c) => row.fill(masked, c, c + 1).fill(1, row.length - 1),
+  "the smallest float32 for a mask": (row, c) => row.fill(-LARGEST, c, c + 1).fill(1, row.length - 1),
+  "only the smallest float32": (row) => row.fill(-LARGEST),
+  "only the largest float32": (row) => row.fill(LARGEST),
+  "subnormal logits": (row, c) => row.fill(1e-40).fill(-3e-42, c, c + 1),
+  "zeros of both signs": (row, c) => row.fill(-0).fill(0, c, c + 1),
+  "a masked target": (row) => row.fill(masked, row.length - 1),
+};
+
+describeBackends("edges", (core) => {
+  const checkAll = (batch: Batch): void => {
+    const { logits, classes, shape, name } = batch;
+    const { lse, logProbs, probs } = wanted(batch);
+    expectClose(`logSumExp ${name}`, core.logSumExp(logits, { shape }), lse, 1, logSums);
+    expectClose(`logSoftmax ${name}`, core.logSoftmax(logits, { shape }), logProbs, classes, logProbabilities);
+    expectClose(`softmax ${name}`, core.softmax(logits, { shape }), probs, classes, probabilities);
+    checkLoss(core, batch, { reduction: "sum" }, wantedSum(batch));
+    checkLossAndGrad(core, batch, { reduction: "none" }, wantedSum(batch));
+  };
+
+  test.each(Object.entries(SPECIAL_ROWS))("a row with %s", (_name, place) => {
+    for (const batch of batchesWith(place)) checkAll(batch);
+  });
+
+  test.each(Object.entries(SPECIAL_ROWS))("a long row with %s", (_name, place) => {
+    checkAll(longBatchWith(place));
+  });
+
+  test.each(NAN_WORDS)("a row with NaN, bits %i", (word) => {
+    for (const batch of batchesWith(placeNaN(word))) checkAll(batch);
+  });
+
+  test("a row with NaN beside an infinity", () => {
+    for (const other of [infinity, masked]) {
+      const logits = floats(1, nan, other, 1, other, nan);
+      checkAll({ name: "NaN and infinity", rows: 2, classes: 3, shape: [2, 3], logits, targets: Int32Array.of(0, 1) });
+      expect(core.logSumExp(logits, { shape: [2, 3] })).toEqual(floats(nan, nan));
+    }
+  });
+
+  test("logSumExp of infinities is what PyTorch has", () => {
+    const logits = floats(masked, masked, infinity, 1, infinity, masked, masked, 3);
+    expect(core.logSumExp(logits, { shape: [4, 2] })).toEqual(floats(masked, infinity, infinity, 3));
+  });
+
+  test("a row without a softmax is NaN throughout, and its neighbours are not", () => {
+    for (const row of [
+      [nan, 0],
+      [infinity, 0],
+      [masked, masked],
+    ]) {
+      const logits = floats(0, 0, ...row, 0, 0);
+      const shape = [3, 2];
+      const inTheMiddle = [false, false, true, true, false, false];
+      for (const reduction of ["mean", "sum", "none"] as const) {
+        const { loss, grad } = core.crossEntropyWithGrad(logits, [0, 1, 1], { reduction });
+        expect(Array.from(grad, Number.isNaN)).toEqual(inTheMiddle);
+        if (typeof loss === "number") expect(loss).toBe(nan);
+        else expect(Array.from(loss, Number.isNaN)).toEqual([false, true, false]);
+      }
+      expect(Array.from(core.softmax(logits, { shape }), Number.isNaN)).toEqual(inTheMiddle);
+      expect(Array.from(core.logSoftmax(logits, { shape }), Number.isNaN)).toEqual(inTheMiddle);
+    }
+  });
+
+  test("a masked class has probability 0 and gradient 0", () => {
+    const logits = floats(1, masked, 1);
+    expect(core.softmax(logits)[1]).toBe(0);
+    expect(core.logSoftmax(logits)[1]).toBe(masked);
+    expect(Math.abs(at(core.crossEntropyWithGrad(logits, [0]).grad, 1))).toBe(0);
+    expect(Math.abs(at(core.softmaxGrad(floats(3, 7, 5), floats(0.5, 0, 0.5)), 1))).toBe(0);
+    expect(core.logSoftmaxGrad(floats(3, 7, 5), floats(-Math.LN2, masked, -Math.LN2))[1]).toBe(7);
+  });
+
+  test("a masked target has an infinite loss, and a gradient that pulls it up with all it can", () => {
+    const logits = floats(1, masked, 1, 0, 0, 0);
+    const { loss, grad } = core.crossEntropyWithGrad(logits, [1, 0], { reduction: "none" });
+    expect(loss[0]).toBe(infinity);
+    expect(Number.isFinite(loss[1])).toBe(true);
+    expect(grad[1]).toBe(-1);
+    expect(core.crossEntropy(logits, [1, 0])).toBe(infinity);
+    expect(core.crossEntropy(logits, [1, 0], { reduction: "sum" })).toBe(infinity);
+  });
+
+  test("with every row ignored the mean is NaN, the sum 0 and the gradient 0", () => {
+    const { logits } = batchOf("normal", { rows: 3, classes: 5 });
+    const targets = [-100, -100, -100];
+    const zeros = new Float32Array(15);
+    expect(core.crossEntropyWithGrad(logits, targets)).toEqual({ loss: nan, grad: zeros });
+    expect(core.crossEntropyWithGrad(logits, targets, { reduction: "sum" })).toEqual({ loss: 0, grad: zeros });
+    expect(core.crossEntropyWithGrad(logits, targets, { reduction: "none" })).toEqual({
+      loss: floats(0, 0, 0),
+      grad: zeros,
+    });
+    expect(core.crossEntropy(logits, targets)).toBe(nan);
+    expect(core.crossEntropy(logits, targets, { reduction: "sum" })).toBe(0);
+    expect(core.crossEntropy(logits, targets, { normalizer: 3 })).toBe(0);
+  });
+
+  test("of an empty batch the mean is NaN and the sum 0, and there is no gradient", () => {
+    const nothing = new Float32Array(0);
+    const shape = [0, 5];
+    expect(core.crossEntropyWithGrad(nothing, [], { shape })).toEqual({ loss: nan, grad: nothing });
+    expect(core.crossEntropyWithGrad(nothing, [], { shape, reduction: "sum" })).toEqual({ loss: 0, grad: nothing });
+    expect(core.crossEntropy(nothing, new Int32Array(0), { shape, reduction: "none" })).toEqual(nothing);
+    expect(core.crossEntropy({ data: nothing, shape }, [])).toBe(nan);
+  });
+
+  test("of a single class all is certain", () => {
+    for (const x of [0, -7.25, 1e30, -LARGEST, LARGEST]) {
+      const batch = { name: "alone", rows: 3, classes: 1, shape: [3, 1], targets: new Int32Array(3) } as const;
+      const logits = floats(x, x, x);
+      checkAll({ ...batch, logits });
+      expect(core.softmax(logits, { shape: [3, 1] })).toEqual(floats(1, 1, 1));
+      const { loss, grad } = core.crossEntropyWithGrad(logits, batch.targets, { reduction: "none" });
+      expect(loss).toEqual(floats(0, 0, 0));
+      expect(grad.map(Math.abs)).toEqual(floats(0, 0, 0));
+    }
+  });
+
+  test("the ends of float32 in one row leave certainty", () => {
+    const logits = floats(LARGEST, -LARGEST);
+    expect(core.softmax(logits)).toEqual(floats(1, 0));
+    expectClose("logSumExp", core.logSumExp(logits), [LARGEST], 1, logSums);
+    expectClose("logSoftmax", core.logSoftmax(logits), [0, masked], 2, logProbabilities);
+    expect(core.crossEntropy(logits, [0])).toBe(0);
+  });
+
+  test("NaN from above makes a row of a backward pass NaN, and no other", () => {
+    const g = floats(1, nan, 2, 1, 0, 2);
+    const probs = floats(0.25, 0.25, 0.5, 0.25, 0.25, 0.5);
+    const shape = [2, 3];
+    for (const grad of [
+      core.softmaxGrad(g, probs, { shape }),
+      core.logSoftmaxGrad(g, probs.map(Math.log), { shape }),
+    ]) {
+      expect(Array.from(grad, Number.isNaN)).toEqual([true, true, true, false, false, false]);
+    }
+  });
+});

@@ -1,0 +1,348 @@
+/** Bad input: the exact error, nothing written, and a core that works on. */
+
+import { describe, expect, it } from "vitest";
+import { type Core, createCore } from "../src/index.js";
+import { describeBackends } from "./backends.js";
+
+const logits = () => Float32Array.from({ length: 30 }, (_, i) => i % 7);
+const targets = [1, 2, 3];
+const out = new Float32Array(30).fill(7);
+
+/** Calls as somebody without types would write them. */
+type Call = (core: Record<string, (...args: unknown[]) => unknown>) => unknown;
+type Case = readonly [message: string, kind: typeof TypeError | typeof RangeError, call: Call];
+
+const FLOATS = "a Float32Array or a tensor of one ({ data, shape })";
+
+const arrays: readonly Case[] = [
+  [`x: expected ${FLOATS}, got undefined`, TypeError, (core) => core.logSoftmax?.()],
+  [`x: expected ${FLOATS}, got null`, TypeError, (core) => core.softmax?.(null)],
+  [`x: expected ${FLOATS}, got [1, 2]`, TypeError, (core) => core.logSumExp?.([1, 2])],
+  [`logits: expected ${FLOATS}, got "1 2"`, TypeError, (core) => core.crossEntropy?.("1 2", targets)],
+  [
+    `logits: expected ${FLOATS}, got an Int32Array`,
+    TypeError,
+    (core) => core.crossEntropy?.(new Int32Array(30), targets),
+  ],
+  [
+    "logits: a Float64Array is not supported by this version of surprisal",
+    TypeError,
+    (core) => core.crossEntropy?.(new Float64Array(30), targets, { out }),
+  ],
+  [
+    "logits: a Uint16Array is not supported by this version of surprisal",
+    TypeError,
+    (core) => core.crossEntropy?.({ data: new Uint16Array(30), dims: [3, 10], type: "float16" }, targets),
+  ],
+  [
+    `x: expected ${FLOATS}, got a tensor whose data is a function; pass { data: tensor.dataSync(), shape }`,
+    TypeError,
+    (core) => core.softmax?.({ data: () => logits(), shape: [3, 10] }),
+  ],
+  ["x.data: expected a typed array, got [1, 2]", TypeError, (core) => core.softmax?.({ data: [1, 2], shape: [2] })],
+  ["x.shape: expected an array of sizes, got undefined", TypeError, (core) => core.softmax?.({ data: logits() })],
+  [
+    "x.dims: expected sizes that are whole numbers ≥ 0, got [3, -10]",
+    RangeError,
+    (core) => core.softmax?.({ data: logits(), dims: [3, -10] }),
+  ],
+  [
+    "x.data: expected 20 values for its shape, got 30",
+    RangeError,
+    (core) => core.softmax?.({ data: logits(), dims: [2, 10] }),
+  ],
+  [
+    "x.stride: expected row-major order; copy the values into it first, got [1, 3]",
+    RangeError,
+    (core) => core.softmax?.({ data: logits(), shape: [3, 10], stride: [1, 3], offset: 0 }),
+  ],
+  [
+    "x.offset: expected 30 values from there in 30, got 1",
+    RangeError,
+    (core) => core.softmax?.({ data: logits(), shape: [3, 10], stride: [10, 1], offset: 1 }),
+  ],
+  [`logProbs: expected ${FLOATS}, got a Map`, TypeError, (core) => core.logSoftmaxGrad?.(logits(), new Map(), { out })],
+  [
+    "gradOutput: expected 30 values, as logProbs has, got 29",
+    RangeError,
+    (core) => core.logSoftmaxGrad?.(new Float32Array(29), logits(), { out }),
+  ],
+  [
+    "gradOutput: expected shape [30], got [3, 10]",
+    RangeError,
+    (core) => core.softmaxGrad?.({ data: logits(), shape: [3, 10] }, logits(), { out }),
+  ],
+];
+
+const shapes: readonly Case[] = [
+  ["shape: expected an array of sizes, got 3", TypeError, (core) => core.softmax?.(logits(), { shape: 3, out })],
+  [
+    "shape: expected sizes that are whole numbers ≥ 0, got [2.5, 12]",
+    RangeError,
+    (core) => core.softmax?.(logits(), { shape: [2.5, 12], out }),
+  ],
+  [
+    "x: expected 40 values for shape [4, 10], got 30",
+    RangeError,
+    (core) => core.softmax?.(logits(), { shape: [4, 10] }),
+  ],
+  ["shape: expected at least the class axis, got []", RangeError, (core) => core.softmax?.(logits(), { shape: [] })],
+  [
+    "shape: expected [3, 10], the shape of x, got [10, 3]",
+    RangeError,
+    (core) => core.softmax?.({ data: logits(), shape: [3, 10] }, { shape: [10, 3], out }),
+  ],
+  ['axis: expected a whole number, got "last"', TypeError, (core) => core.softmax?.(logits(), { axis: "last", out })],
+  ["axis: expected one of 1 axes, got 1", RangeError, (core) => core.softmax?.(logits(), { axis: 1, out })],
+  [
+    "axis: a class axis that is not the last is not supported by this version of surprisal",
+    TypeError,
+    (core) => core.softmax?.(logits(), { shape: [3, 10], axis: 0, out }),
+  ],
+  [
+    "logits: expected a multiple of 4 values, the number of targets, or a shape, got 30",
+    RangeError,
+    (core) => core.crossEntropy?.(logits(), [1, 2, 3, 4]),
+  ],
+  [
+    "logits: expected a multiple of 0 values, the number of targets, or a shape, got 30",
+    RangeError,
+    (core) => core.crossEntropy?.(logits(), []),
+  ],
+];
+
+const TARGETS = "an integer array, a number[] or a tensor of an integer array";
+
+const classTargets: readonly Case[] = [
+  [
+    "targets[2]: expected a class in [0, 10) or ignoreIndex -100, got 12",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), [1, 2, 12], { out }),
+  ],
+  [
+    "targets[1]: expected a class in [0, 10) or ignoreIndex -1, got -100",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), Int32Array.of(1, -100, 2), { ignoreIndex: -1, out }),
+  ],
+  [
+    "targets[0]: expected a class in [0, 10) or ignoreIndex -100, got 1.5",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), [1.5, 2, 3], { out }),
+  ],
+  [
+    "targets[0]: expected a class in [0, 10) or ignoreIndex -100, got NaN",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), [Number.NaN, 2, 3], { out }),
+  ],
+  [
+    'targets[1]: expected a whole number, got "2"',
+    TypeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), [1, "2", 3], { out }),
+  ],
+  [
+    "targets[0]: expected a class in [0, 10) or ignoreIndex -100, got -9223372036854775808",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), BigInt64Array.of(-(2n ** 63n), 2n, 3n), { out }),
+  ],
+  [
+    "targets[2]: expected a class in [0, 10) or ignoreIndex -100, got 4294967295",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), Uint32Array.of(1, 2, -1), { out }),
+  ],
+  [
+    "targets[2]: expected a class in [0, 10) or ignoreIndex -100, got 200",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), Uint8Array.of(1, 2, 200), { out }),
+  ],
+  [
+    "targets: expected 3 values, one a row, got 2",
+    RangeError,
+    (core) => core.crossEntropy?.(logits(), [1, 2], { shape: [3, 10] }),
+  ],
+  [
+    "targets: expected shape [3], got [3, 1]",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), { data: Int32Array.of(1, 2, 3), dims: [3, 1] }, { out }),
+  ],
+  [
+    "targets: a float array (soft targets) is not supported by this version of surprisal",
+    TypeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), new Float32Array(30), { out }),
+  ],
+  [`targets: expected ${TARGETS}, got undefined`, TypeError, (core) => core.crossEntropy?.(logits())],
+  [`targets: expected ${TARGETS}, got 3`, TypeError, (core) => core.crossEntropy?.(logits(), 3)],
+  [
+    `targets: expected ${TARGETS}, got a Uint8ClampedArray`,
+    TypeError,
+    (core) => core.crossEntropy?.(logits(), new Uint8ClampedArray(3)),
+  ],
+];
+
+const options: readonly Case[] = [
+  [
+    "options.reductoin: expected one of shape, axis, reduction, ignoreIndex, normalizer, out",
+    TypeError,
+    (core) => core.crossEntropy?.(logits(), targets, { reductoin: "sum" }),
+  ],
+  [
+    "options.reduction: expected one of shape, axis, out",
+    TypeError,
+    (core) => core.softmax?.(logits(), { reduction: "sum", out }),
+  ],
+  [
+    "options.gradOutput: expected one of shape, axis, reduction, ignoreIndex, normalizer, out",
+    TypeError,
+    (core) => core.crossEntropy?.(logits(), targets, { gradOutput: 2 }),
+  ],
+  ["options: expected an object, got 5", TypeError, (core) => core.softmax?.(logits(), 5)],
+  ["options: expected an object, got null", TypeError, (core) => core.softmax?.(logits(), null)],
+  ...["weight", "labelSmoothing", "zLoss", "softcap"].map(
+    (name): Case => [
+      `options.${name}: not supported by this version of surprisal`,
+      TypeError,
+      (core) => core.crossEntropyWithGrad?.(logits(), targets, { [name]: 0.5, out }),
+    ],
+  ),
+  [
+    'reduction: expected one of "mean", "sum", "none", got "average"',
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), targets, { reduction: "average", out }),
+  ],
+  [
+    'reduction: expected one of "mean", "sum", "none", got true',
+    TypeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), targets, { reduction: true, out }),
+  ],
+  [
+    'ignoreIndex: expected a whole number, got "-1"',
+    TypeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), targets, { ignoreIndex: "-1", out }),
+  ],
+  [
+    "ignoreIndex: expected a whole number, got 0.5",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), targets, { ignoreIndex: 0.5, out }),
+  ],
+  [
+    "normalizer: expected a positive number, got 0",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), targets, { normalizer: 0, out }),
+  ],
+  [
+    "normalizer: expected a positive number, got [3]",
+    TypeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), targets, { normalizer: [3], out }),
+  ],
+  [
+    'normalizer: expected reduction "mean", which divides by it, got "sum"',
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), targets, { normalizer: 3, reduction: "sum", out }),
+  ],
+  [
+    'gradOutput: expected a number for reduction "mean", got a Float32Array',
+    TypeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), targets, { gradOutput: new Float32Array(3), out }),
+  ],
+  [
+    "gradOutput: expected 3 values, one a row, got 2",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), targets, { gradOutput: [1, 2], reduction: "none", out }),
+  ],
+  [
+    'gradOutput[1]: expected a number, got "2"',
+    TypeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), targets, { gradOutput: [1, "2", 3], reduction: "none", out }),
+  ],
+];
+
+const outputs: readonly Case[] = [
+  ["out: expected 30 values, got 29", RangeError, (core) => core.softmax?.(logits(), { out: out.subarray(1) })],
+  ["out: expected 1 values, got 30", RangeError, (core) => core.logSumExp?.(logits(), { out })],
+  [
+    `out: expected ${FLOATS}, got a Uint8Array`,
+    TypeError,
+    (core) => core.softmax?.(logits(), { out: new Uint8Array(30) }),
+  ],
+  [
+    'out: expected reduction "none", which has an array for a result, got "mean"',
+    RangeError,
+    (core) => core.crossEntropy?.(logits(), targets, { out: out.subarray(3) }),
+  ],
+  [
+    "out: expected x as a whole or memory apart from it, got a part of it",
+    RangeError,
+    (core) => core.softmax?.(out.subarray(0, 20), { out: out.subarray(10) }),
+  ],
+  [
+    "out: expected logits as a whole or memory apart from it, got a part of it",
+    RangeError,
+    (core) => core.crossEntropy?.(out, targets, { reduction: "none", out: out.subarray(0, 3) }),
+  ],
+  [
+    "out: expected targets as a whole or memory apart from it, got a part of it",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), new Int32Array(out.buffer, 0, 3), { ignoreIndex: 1088421888, out }),
+  ],
+  ["shape: expected an array of sizes, got 3", TypeError, (core) => core.tensor?.(3)],
+  ["shape: expected sizes that are whole numbers ≥ 0, got [-1]", RangeError, (core) => core.tensor?.([-1])],
+  ["shape: expected at most 268435448 values, got 4294967296", RangeError, (core) => core.tensor?.([65536, 65536])],
+];
+
+const subjects = { arrays, shapes, targets: classTargets, options, outputs };
+
+/** The core as the table calls it: by name, with anything. */
+const untyped = (core: Core) => core as object as Parameters<Call>[0];
+
+function expectError(call: () => unknown, kind: ErrorConstructor, message: string): void {
+  let thrown: unknown;
+  try {
+    call();
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toBeInstanceOf(Error);
+  expect(`${(thrown as Error).name}: ${(thrown as Error).message}`).toBe(`${kind.name}: ${message}`);
+}
+
+describeBackends("errors", (core) => {
+  const good = core.crossEntropy(logits(), targets);
+
+  for (const [subject, cases] of Object.entries(subjects)) {
+    describe(subject, () => {
+      it.each(cases)("%s", (message, kind, call) => {
+        expectError(() => call(untyped(core)), kind, message);
+        expect(out.every((value) => value === 7)).toBe(true);
+        expect(core.crossEntropy(logits(), targets)).toBe(good);
+      });
+    });
+  }
+
+  it("after dispose", () => {
+    const own = createCore({ backend: core.backend });
+    const kept = own.tensor([2]);
+    const gone = own.tensor([2]);
+    gone.dispose();
+    gone.dispose();
+    expectError(() => gone.data, Error, "tensor: expected one in use, got one after its dispose()");
+    own.dispose();
+    own.dispose();
+    expectError(() => own.softmax(logits()), Error, "core: expected one in use, got one after its dispose()");
+    expectError(() => own.tensor([2]), Error, "core: expected one in use, got one after its dispose()");
+    expectError(() => kept.data, Error, "tensor: expected one in use, got one after its dispose()");
+    expect(core.crossEntropy(logits(), targets)).toBe(good);
+  });
+});
+
+describe("createCore", () => {
+  it.each([
+    ["options.backnd: expected one of backend, crossCheck", TypeError, { backnd: "js" }],
+    [
+      'backend: expected one of "auto", "wasm-relaxed-simd", "wasm-simd", "js", got "gpu"',
+      RangeError,
+      { backend: "gpu" },
+    ],
+    ["crossCheck: expected a boolean, got 1", TypeError, { crossCheck: 1 }],
+  ])("%s", (message, kind, options) => {
+    expectError(() => createCore(options as object), kind, message);
+  });
+});
