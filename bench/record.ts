@@ -1,0 +1,74 @@
+import { arch, cpus, platform } from "node:os";
+import { type Call, type Contender, type Memory, PLAIN } from "./contenders.js";
+import type { Inputs } from "./inputs.js";
+import type { Setup } from "./setup.js";
+import { median, rounded, spread } from "./statistics.js";
+
+/** One contender in one case. */
+export interface Row {
+  readonly rows: number;
+  readonly classes: number;
+  readonly call: Call;
+  readonly implementation: string;
+  readonly memory: Memory;
+  readonly nanoseconds: number;
+  readonly logitsPerSecond: number;
+  /** Half the distance between the quartiles of the rounds, as a share of their median. */
+  readonly spread: number;
+  /** How many times as fast as plain loops that have the same memory at hand. */
+  readonly speedUp: number;
+}
+
+/** A whole run, and what it ran on. */
+export interface Run {
+  readonly date: string;
+  readonly cpu: string;
+  readonly system: string;
+  readonly node: string;
+  readonly v8: string;
+  /** The backend that `auto` takes here. */
+  readonly auto: string;
+  readonly rounds: number;
+  readonly setup: Setup;
+  readonly rows: readonly Row[];
+}
+
+export function describeRun(auto: string, rounds: number, setup: Setup, rows: readonly Row[]): Run {
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    system: `${platform()} ${arch()}`,
+    node: process.versions.node,
+    v8: process.versions.v8,
+    auto,
+    rounds,
+    setup,
+    rows,
+  };
+}
+
+/** The rows of one case. A speed-up is the median of the ratios that each round came to by itself. */
+export function rowsOf(call: Call, { rows, classes }: Inputs, times: ReadonlyMap<Contender, readonly number[]>): Row[] {
+  return [...times].map(([contender, own]) => {
+    const baseline = baselineOf(contender, times);
+    const nanoseconds = median(own);
+    return {
+      rows,
+      classes,
+      call,
+      implementation: contender.implementation,
+      memory: contender.memory,
+      nanoseconds: rounded(nanoseconds),
+      logitsPerSecond: rounded((rows * classes * 1e9) / nanoseconds),
+      spread: rounded(spread(own)),
+      speedUp: rounded(median(own.map((time, round) => (baseline[round] ?? Number.NaN) / time))),
+    };
+  });
+}
+
+/** Plain loops that allocate the gradient for those that do, else plain loops that are given it, the faster ones. */
+function baselineOf({ memory }: Contender, times: ReadonlyMap<Contender, readonly number[]>): readonly number[] {
+  const plain = [...times].filter(([contender]) => contender.implementation === PLAIN);
+  const alike = plain.find(([contender]) => contender.memory === (memory === "tensor" ? "out" : memory));
+  return (alike ?? plain[0])?.[1] ?? [];
+}
