@@ -11,6 +11,7 @@
  */
 import { log_reference, shift_of } from "./exp";
 import { row_exp, row_exp_sum, row_max, row_scale } from "./exp-row";
+import { exp, log, log1p } from "./wide";
 
 /**
  * Losses of whole rows, in nats; 0 for a row whose target is `ignoreIndex`, which is not looked at. Returns `total` plus
@@ -96,12 +97,12 @@ export function cross_entropy_forward_backward(
 export function odds_against(max: f32, sum: f64, target: f32): f64 {
   if (max === Infinity || target === Infinity) return NaN;
   if (sum === 0) return target > -Infinity ? 0 : NaN;
-  return sum * Math.exp(<f64>shift_of(max) - <f64>target + log_reference(max));
+  return sum * exp(<f64>shift_of(max) - <f64>target + log_reference(max));
 }
 
 /** log(1 + odds), or where the odds are beyond float64 what they are the exponential of. */
 export function target_loss(odds: f64, max: f32, sum: f64, target: f32): f64 {
-  return odds === Infinity ? <f64>shift_of(max) - <f64>target + (log_reference(max) + Math.log(sum)) : Math.log1p(odds);
+  return odds === Infinity ? <f64>shift_of(max) - <f64>target + (log_reference(max) + log(sum)) : log1p(odds);
 }
 
 /** 1 - p_y */

@@ -83,8 +83,8 @@ function exp_sum_block(logits: usize, n: i32, m: f32): f64 {
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
-  const bias = Exp.bias(m);
-  const lowest = Exp.lowest(m);
+  const bias = Exp.bias(f32x4.splat(m));
+  const lowest = Exp.lowest(f32x4.splat(m));
   let a = f32x4.splat(0);
   let b = a;
   for (; n >= 8; n -= 8, logits += 32) {
@@ -113,8 +113,8 @@ function exp_block(logits: usize, out: usize, n: i32, m: f32): f64 {
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
-  const bias = Exp.bias(m);
-  const lowest = Exp.lowest(m);
+  const bias = Exp.bias(f32x4.splat(m));
+  const lowest = Exp.lowest(f32x4.splat(m));
   let a = f32x4.splat(0);
   let b = a;
   for (; n >= 8; n -= 8, logits += 32, out += 32) {

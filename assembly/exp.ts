@@ -32,20 +32,20 @@ const TABLE = memory.data<f32>([
 ]);
 
 /** The ln 2 that the reduction amounts to: undoing m with the same one cancels the error of its rounding. */
-const LN2: f64 = ASC_FEATURE_RELAXED_SIMD ? 0.693147182464599609375 : 0.69314718055829871446;
+export const LN2: f64 = ASC_FEATURE_RELAXED_SIMD ? 0.693147182464599609375 : 0.69314718055829871446;
 
 /** log κ: how far the polynomial as a whole lies from e^r. */
-const LOG_KAPPA: f64 = -7.400722198e-8;
+export const LOG_KAPPA: f64 = -7.400722198e-8;
 export const INVERSE_KAPPA: f64 = 1.00000007400722472;
 
 /** 1.5 · 2^23: adding it to a float32 rounds to an integer, which then stands in the low bits. */
 const MAGIC: f32 = 12582912;
 
 /** A row's largest exponential is about 2^16, so that its quotients keep their precision below float32's normal range. */
-const HEADROOM: f32 = 16;
+export const HEADROOM: f32 = 16;
 
 /** A row whose maximum lies beyond is shifted by it first; from there on x - max is exact wherever it counts. */
-const FAR: f32 = 512;
+export const FAR: f32 = 512;
 
 /** What a row is shifted by before the step: 0, or its maximum where that is far out. */
 export function shift_of(max: f32): f32 {
@@ -83,14 +83,14 @@ export abstract class Exp {
     return v128.load32_splat(TABLE + ((9 - power) << 2));
   }
 
-  /** The magic number that takes the reference m off the exponent. */
-  @inline static bias(m: f32): v128 {
-    return f32x4.splat(MAGIC + 127 - m);
+  /** The magic number that takes the references m off the exponents. */
+  @inline static bias(m: v128): v128 {
+    return f32x4.sub(f32x4.splat(MAGIC + 127), m);
   }
 
   /** Where x is clamped: there n - m is -127. */
-  @inline static lowest(m: f32): v128 {
-    return f32x4.splat((m - 127) * <f32>0.693147182);
+  @inline static lowest(m: v128): v128 {
+    return f32x4.mul(f32x4.sub(m, f32x4.splat(127)), f32x4.splat(0.693147182));
   }
 
   /** e^x · 2^-m of four lanes; the other arguments are the constants above, read ahead. */

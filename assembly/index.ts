@@ -12,6 +12,7 @@ export {
   target_gradient,
   target_loss,
 } from "./cross-entropy";
+export { cross_entropy_forward_backward_tile, cross_entropy_forward_tile } from "./cross-entropy-tile";
 export { is_fused } from "./exp";
 export { row_exp_scaled, row_exp_sum, row_max } from "./exp-row";
 export {
@@ -28,4 +29,11 @@ export {
   softmax_factor,
   softmax_forward,
 } from "./log-softmax";
+export {
+  log_softmax_backward_tile,
+  log_softmax_forward_tile,
+  log_sum_exp_forward_tile,
+  softmax_backward_tile,
+  softmax_forward_tile,
+} from "./log-softmax-tile";
 export { allocate, release } from "./memory";

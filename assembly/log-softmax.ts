@@ -8,6 +8,7 @@
 import { Exp, INVERSE_KAPPA, log_reference, shift_of } from "./exp";
 import { BLOCK, row_exp, row_exp_sum, row_max, row_scale } from "./exp-row";
 import { Lanes } from "./lanes";
+import { log } from "./wide";
 
 export function log_sum_exp_forward(logits: usize, lse: usize, rows: i32, classes: i32): void {
   const stride = (<usize>classes) << 2;
@@ -50,7 +51,7 @@ export function softmax_backward(gradOutput: usize, probs: usize, grad: usize, r
 /** The log-sum-exp, in nats, of a row with this maximum, whose exponentials sum to `sum`. */
 export function log_sum_exp_of(max: f32, sum: f64): f64 {
   if (max === Infinity) return sum;
-  return sum === 0 ? -Infinity : <f64>shift_of(max) + (log_reference(max) + Math.log(sum));
+  return <f64>shift_of(max) + (log_reference(max) + log(sum));
 }
 
 /** What a row's exponentials are multiplied by to sum to 1; NaN where the row has no softmax. */
@@ -65,7 +66,7 @@ export function softmax_factor(sum: f64): f32 {
  */
 export function row_log_softmax(logits: usize, logProbs: usize, n: i32, max: f32, sum: f64): void {
   const shift = shift_of(max);
-  const lse = sum === 0 ? NaN : log_reference(max) + Math.log(sum);
+  const lse = log_reference(max) + log(sum);
   const near = shift === 0 ? <f32>lse : shift;
   const rest = <f32>(shift === 0 ? lse - <f64>near : lse);
   const a = f32x4.splat(near);
@@ -105,8 +106,8 @@ export function row_log_softmax_backward(gradOutput: usize, logProbs: usize, gra
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
-  const bias = Exp.bias(0);
-  const lowest = Exp.lowest(0);
+  const bias = Exp.bias(f32x4.splat(0));
+  const lowest = Exp.lowest(f32x4.splat(0));
   const highest = f32x4.splat(88);
   const total = f32x4.splat(<f32>(sum * INVERSE_KAPPA));
   for (; n >= 4; n -= 4, gradOutput += 16, logProbs += 16, grad += 16) {

@@ -8,8 +8,9 @@ export const LONGEST_ROW = 1 << 18;
 export const SEGMENT = 1 << 16;
 
 /** How many values of short rows a block takes: what was copied in is still in the cache when the kernel reads it. */
-const BLOCK_VALUES = 1 << 15;
-const BLOCK_ROWS = 1 << 13;
+export const BLOCK_VALUES = 1 << 15;
+/** The most rows of a block. */
+export const BLOCK_ROWS = 1 << 13;
 
 /**
  * The linear memory of one instance, and the only place that touches it. A fixed scratch serves all calls; what lies in
@@ -20,12 +21,12 @@ export class Arena {
   /** Scratch for a block of rows or one long row, twice. */
   readonly first: number;
   readonly second: number;
-  /** Scratch for one value a row of a block. */
-  readonly targets: number;
+  /** Scratch for one float32 a row of a block. */
   readonly rowValues: number;
-  readonly scales: number;
 
   readonly #kernels: Kernels;
+  readonly #targets: number;
+  readonly #scales: number;
   #floats: Float32Array;
   #integers: Int32Array;
   #doubles: Float64Array;
@@ -34,9 +35,9 @@ export class Arena {
     this.#kernels = kernels;
     this.first = kernels.allocate(LONGEST_ROW * 4);
     this.second = kernels.allocate(LONGEST_ROW * 4);
-    this.targets = kernels.allocate(BLOCK_ROWS * 4);
+    this.#targets = kernels.allocate(BLOCK_ROWS * 4);
     this.rowValues = kernels.allocate(BLOCK_ROWS * 4);
-    this.scales = kernels.allocate(BLOCK_ROWS * 8);
+    this.#scales = kernels.allocate(BLOCK_ROWS * 8);
     const { buffer } = kernels.memory;
     this.#floats = new Float32Array(buffer);
     this.#integers = new Int32Array(buffer);
@@ -49,11 +50,6 @@ export class Arena {
    */
   holds(array: Float32Array): boolean {
     return array.byteOffset !== 0 && array.buffer === this.#floats.buffer;
-  }
-
-  /** How many rows make a block. */
-  blockRows(classes: number): number {
-    return Math.min(BLOCK_ROWS, Math.max(1, Math.floor(BLOCK_VALUES / classes)));
   }
 
   /** Where to compute `array` from `start`: where it lies, or in the scratch. */
@@ -75,15 +71,30 @@ export class Arena {
     array.set(this.#floats.subarray(from, from + length), start);
   }
 
-  bringTargets(targets: TargetArray, start: number, length: number): void {
-    this.#integers.set(part<TargetArray>(targets, start, length), this.targets >> 2);
+  /** Copies `count` neighbours of each class, which lie `stride` apart from `start`, to the scratch, packed together. */
+  pack(array: Float32Array, start: number, stride: number, classes: number, count: number, scratch: number): void {
+    const to = scratch >> 2;
+    for (let c = 0; c < classes; c++) copy(array, start + c * stride, this.#floats, to + c * count, count);
   }
 
-  /** One scale for all rows, or those of the block. */
-  bringScales(scale: number | ArrayLike<number>, start: number, length: number): void {
-    const at = this.scales >> 3;
+  /** The way back. */
+  unpack(place: number, array: Float32Array, start: number, stride: number, classes: number, count: number): void {
+    const from = place >> 2;
+    for (let c = 0; c < classes; c++) copy(this.#floats, from + c * count, array, start + c * stride, count);
+  }
+
+  /** Where the targets of a block stand as int32. */
+  bringTargets(targets: TargetArray, start: number, length: number): number {
+    this.#integers.set(part<TargetArray>(targets, start, length), this.#targets >> 2);
+    return this.#targets;
+  }
+
+  /** Where the scales of a block stand as float64, or the one of all rows. */
+  bringScales(scale: number | ArrayLike<number>, start: number, length: number): number {
+    const at = this.#scales >> 3;
     if (typeof scale === "number") this.#doubles[at] = scale;
     else for (let i = 0; i < length; i++) this.#doubles[at + i] = Number(scale[start + i]);
+    return this.#scales;
   }
 
   /** Sets the value at `place` and returns what stood there. */
@@ -122,4 +133,12 @@ function part<T extends { readonly length: number; subarray(from: number, to: nu
   length: number,
 ): T {
   return start === 0 && length === array.length ? array : array.subarray(start, start + length);
+}
+
+/** Below this many values a loop is faster than making the view that `set` needs. */
+const FEW_VALUES = 32;
+
+function copy(source: Float32Array, from: number, target: Float32Array, to: number, count: number): void {
+  if (count < FEW_VALUES) for (let i = 0; i < count; i++) target[to + i] = Number(source[from + i]);
+  else target.set(source.subarray(from, from + count), to);
 }

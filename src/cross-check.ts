@@ -34,69 +34,60 @@ export function crossChecked(backend: Backend, reference: Backend): Backend {
   return {
     name: backend.name,
 
-    logSumExp(logits, lse, rows, classes) {
-      const expected = new Float32Array(rows);
-      reference.logSumExp(logits, expected, rows, classes);
-      backend.logSumExp(logits, lse, rows, classes);
+    logSumExp(logits, lse, layout) {
+      const expected = new Float32Array(lse.length);
+      reference.logSumExp(logits, expected, layout);
+      backend.logSumExp(logits, lse, layout);
       compare("logSumExp", lse, expected, LOGARITHM);
     },
 
-    logSoftmax(logits, logProbs, rows, classes) {
+    logSoftmax(logits, logProbs, layout) {
       const expected = new Float32Array(logProbs.length);
-      reference.logSoftmax(logits, expected, rows, classes);
-      backend.logSoftmax(logits, logProbs, rows, classes);
+      reference.logSoftmax(logits, expected, layout);
+      backend.logSoftmax(logits, logProbs, layout);
       compare("logSoftmax", logProbs, expected, LOGARITHM);
     },
 
-    softmax(logits, probs, rows, classes) {
+    softmax(logits, probs, layout) {
       const expected = new Float32Array(probs.length);
-      reference.softmax(logits, expected, rows, classes);
-      backend.softmax(logits, probs, rows, classes);
+      reference.softmax(logits, expected, layout);
+      backend.softmax(logits, probs, layout);
       compare("softmax", probs, expected, EXPONENTIAL);
     },
 
-    logSoftmaxBackward(gradOutput, logProbs, grad, rows, classes) {
+    logSoftmaxBackward(gradOutput, logProbs, grad, layout) {
       const expected = new Float32Array(grad.length);
-      reference.logSoftmaxBackward(gradOutput, logProbs, expected, rows, classes);
+      reference.logSoftmaxBackward(gradOutput, logProbs, expected, layout);
       const terms = gradOutput.map((g, i) => Math.abs(g) + Math.abs(g - Number(expected[i])));
-      backend.logSoftmaxBackward(gradOutput, logProbs, grad, rows, classes);
+      backend.logSoftmaxBackward(gradOutput, logProbs, grad, layout);
       compare("logSoftmaxGrad", grad, expected, EXPONENTIAL, terms);
     },
 
-    softmaxBackward(gradOutput, probs, grad, rows, classes) {
+    softmaxBackward(gradOutput, probs, grad, layout) {
       const expected = new Float32Array(grad.length);
-      reference.softmaxBackward(gradOutput, probs, expected, rows, classes);
+      reference.softmaxBackward(gradOutput, probs, expected, layout);
       const terms = probs.map((p, i) => {
         const term = p * Number(gradOutput[i]);
         return Math.abs(term) + Math.abs(term - Number(expected[i]));
       });
-      backend.softmaxBackward(gradOutput, probs, grad, rows, classes);
+      backend.softmaxBackward(gradOutput, probs, grad, layout);
       compare("softmaxGrad", grad, expected, EXPONENTIAL, terms);
     },
 
-    crossEntropy(logits, targets, ignoreIndex, losses, rows, classes) {
-      const expected = losses && new Float32Array(rows);
-      const expectedTotal = reference.crossEntropy(logits, targets, ignoreIndex, expected, rows, classes);
-      const total = backend.crossEntropy(logits, targets, ignoreIndex, losses, rows, classes);
+    crossEntropy(logits, targets, losses, layout) {
+      const expected = losses && new Float32Array(losses.length);
+      const expectedTotal = reference.crossEntropy(logits, targets, expected, layout);
+      const total = backend.crossEntropy(logits, targets, losses, layout);
       compare("crossEntropy", [total], [expectedTotal], EXPONENTIAL);
       if (losses && expected) compare("crossEntropy", losses, expected, EXPONENTIAL);
       return total;
     },
 
-    crossEntropyBackward(logits, targets, ignoreIndex, scale, losses, grad, rows, classes) {
-      const expected = losses && new Float32Array(rows);
+    crossEntropyBackward(logits, targets, scales, losses, grad, layout) {
+      const expected = losses && new Float32Array(losses.length);
       const expectedGrad = new Float32Array(grad.length);
-      const expectedTotal = reference.crossEntropyBackward(
-        logits,
-        targets,
-        ignoreIndex,
-        scale,
-        expected,
-        expectedGrad,
-        rows,
-        classes,
-      );
-      const total = backend.crossEntropyBackward(logits, targets, ignoreIndex, scale, losses, grad, rows, classes);
+      const expectedTotal = reference.crossEntropyBackward(logits, targets, scales, expected, expectedGrad, layout);
+      const total = backend.crossEntropyBackward(logits, targets, scales, losses, grad, layout);
       compare("crossEntropyWithGrad", [total], [expectedTotal], EXPONENTIAL);
       if (losses && expected) compare("crossEntropyWithGrad", losses, expected, EXPONENTIAL);
       compare("crossEntropyWithGrad", grad, expectedGrad, EXPONENTIAL);

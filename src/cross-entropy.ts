@@ -1,6 +1,6 @@
 import type { Backend } from "./backend.js";
 import { checkOut, checkOverlap } from "./out.js";
-import { type LayoutOptions, layOut } from "./rows.js";
+import { type LayoutOptions, layOut, type Rows } from "./rows.js";
 import { type CheckedTargets, type ClassTargets, checkTargets, readTargets } from "./targets.js";
 import { type FloatArrayLike, readFloats } from "./tensor-like.js";
 import { checkChoice, checkOptions, checkPositive, checkWhole, wrongKind, wrongValue } from "./validate.js";
@@ -53,16 +53,16 @@ export function crossEntropy<R extends Reduction = "mean">(
   if (options?.out !== undefined && call.reduction !== "none") {
     throw wrongValue("out", `reduction "none", which has an array for a result`, call.reduction);
   }
-  const { data, rows, classes, checked } = call;
+  const { data, layout, checked } = call;
   let losses: Float32Array | undefined;
   if (call.reduction === "none") {
-    losses = checkOut(options?.out, rows);
+    losses = checkOut(options?.out, layout.rows);
     if (options?.out !== undefined) {
       checkOverlap(losses, "logits", data);
       checkOverlap(losses, "targets", call.targets);
     }
   }
-  const total = backend.crossEntropy(data, checked.data, checked.ignoreIndex, losses, rows, classes);
+  const total = backend.crossEntropy(data, checked, losses, layout);
   return lossOf<R>(losses, total, call);
 }
 
@@ -74,9 +74,9 @@ export function crossEntropyWithGrad<R extends Reduction = "mean">(
 ): LossWithGrad<R> {
   checkOptions(options, GRAD_OPTIONS);
   const call = prepare(logits, targets, options);
-  const { data, rows, classes, checked } = call;
-  const gradOutput = checkGradOutput(options?.gradOutput, call.reduction, rows);
-  const losses = call.reduction === "none" ? new Float32Array(rows) : undefined;
+  const { data, layout, checked } = call;
+  const gradOutput = checkGradOutput(options?.gradOutput, call.reduction, layout.rows);
+  const losses = call.reduction === "none" ? new Float32Array(layout.rows) : undefined;
   const grad = checkOut(options?.out, data.length);
   if (options?.out !== undefined) {
     checkOverlap(grad, "logits", data);
@@ -84,23 +84,13 @@ export function crossEntropyWithGrad<R extends Reduction = "mean">(
     checkOverlap(grad, "gradOutput", gradOutput);
   }
   const scale = typeof gradOutput === "number" ? gradOutput / call.denominator : gradOutput;
-  const total = backend.crossEntropyBackward(
-    data,
-    checked.data,
-    checked.ignoreIndex,
-    scale,
-    losses,
-    grad,
-    rows,
-    classes,
-  );
+  const total = backend.crossEntropyBackward(data, checked, scale, losses, grad, layout);
   return { loss: lossOf<R>(losses, total, call), grad };
 }
 
 interface Call {
   readonly data: Float32Array;
-  readonly rows: number;
-  readonly classes: number;
+  readonly layout: Rows;
   /** The targets as they came, and as the backend takes them. */
   readonly targets: unknown;
   readonly checked: CheckedTargets;
@@ -120,11 +110,9 @@ function prepare(logits: FloatArrayLike, targets: ClassTargets, options: LossOpt
     throw wrongValue("normalizer", `reduction "mean", which divides by it`, reduction);
   }
   const layout = layOut("logits", values, options, () => inferShape(values.data.length, raw.data.length));
-  const checked = checkTargets(raw, ignoreIndex, layout.shape, layout.rows, layout.classes);
+  const checked = checkTargets(raw, ignoreIndex, layout);
   const denominator = reduction === "mean" ? (normalizer ?? checked.kept) : 1;
-  const { rows, classes } = layout;
-  // Written out: a spread of objects costs more than a small call's kernel.
-  return { data: values.data, rows, classes, targets: raw.data, checked, reduction, denominator };
+  return { data: values.data, layout, targets: raw.data, checked, reduction, denominator };
 }
 
 function inferShape(logits: number, targets: number): readonly number[] {

@@ -1,6 +1,6 @@
 import type { Backend } from "./backend.js";
 import { checkOut, checkOverlap } from "./out.js";
-import { type LayoutOptions, layOut, sameShape } from "./rows.js";
+import { type LayoutOptions, layOut, type Rows, sameShape } from "./rows.js";
 import { type FloatArrayLike, readFloats } from "./tensor-like.js";
 import { checkOptions, wrongValue } from "./validate.js";
 
@@ -12,26 +12,26 @@ export interface SoftmaxOptions extends LayoutOptions {
 const OPTIONS = new Set(["shape", "axis", "out"]);
 
 export function logSoftmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
-  const { data, rows, classes } = prepare(x, options);
+  const { data, layout } = prepare(x, options);
   const out = checkOut(options?.out, data.length);
   checkOverlap(out, "x", data);
-  backend.logSoftmax(data, out, rows, classes);
+  backend.logSoftmax(data, out, layout);
   return out;
 }
 
 export function softmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
-  const { data, rows, classes } = prepare(x, options);
+  const { data, layout } = prepare(x, options);
   const out = checkOut(options?.out, data.length);
   checkOverlap(out, "x", data);
-  backend.softmax(data, out, rows, classes);
+  backend.softmax(data, out, layout);
   return out;
 }
 
 export function logSumExp(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
-  const { data, rows, classes } = prepare(x, options);
-  const out = checkOut(options?.out, rows);
+  const { data, layout } = prepare(x, options);
+  const out = checkOut(options?.out, layout.rows);
   checkOverlap(out, "x", data);
-  backend.logSumExp(data, out, rows, classes);
+  backend.logSumExp(data, out, layout);
   return out;
 }
 
@@ -41,11 +41,11 @@ export function logSoftmaxGrad(
   logProbs: FloatArrayLike,
   options?: SoftmaxOptions,
 ): Float32Array {
-  const { gradient, data, rows, classes } = prepareGrad(gradOutput, "logProbs", logProbs, options);
+  const { gradient, data, layout } = prepareGrad(gradOutput, "logProbs", logProbs, options);
   const out = checkOut(options?.out, data.length);
   checkOverlap(out, "gradOutput", gradient);
   checkOverlap(out, "logProbs", data);
-  backend.logSoftmaxBackward(gradient, data, out, rows, classes);
+  backend.logSoftmaxBackward(gradient, data, out, layout);
   return out;
 }
 
@@ -55,26 +55,24 @@ export function softmaxGrad(
   probs: FloatArrayLike,
   options?: SoftmaxOptions,
 ): Float32Array {
-  const { gradient, data, rows, classes } = prepareGrad(gradOutput, "probs", probs, options);
+  const { gradient, data, layout } = prepareGrad(gradOutput, "probs", probs, options);
   const out = checkOut(options?.out, data.length);
   checkOverlap(out, "gradOutput", gradient);
   checkOverlap(out, "probs", data);
-  backend.softmaxBackward(gradient, data, out, rows, classes);
+  backend.softmaxBackward(gradient, data, out, layout);
   return out;
 }
 
 /** An argument as rows of classes. */
 interface Prepared {
   readonly data: Float32Array;
-  readonly rows: number;
-  readonly classes: number;
+  readonly layout: Rows;
 }
 
 function prepare(x: FloatArrayLike, options: SoftmaxOptions | undefined): Prepared {
   checkOptions(options, OPTIONS);
   const values = readFloats("x", x);
-  const { rows, classes } = layOut("x", values, options, () => [values.data.length]);
-  return { data: values.data, rows, classes };
+  return { data: values.data, layout: layOut("x", values, options, () => [values.data.length]) };
 }
 
 function prepareGrad(
@@ -86,12 +84,12 @@ function prepareGrad(
   checkOptions(options, OPTIONS);
   const gradient = readFloats("gradOutput", gradOutput);
   const values = readFloats(name, y);
-  const { shape, rows, classes } = layOut(name, values, options, () => [values.data.length]);
-  if (gradient.shape && !sameShape(gradient.shape, shape)) {
-    throw wrongValue("gradOutput", `shape [${shape.join(", ")}]`, gradient.shape);
+  const layout = layOut(name, values, options, () => [values.data.length]);
+  if (gradient.shape && !sameShape(gradient.shape, layout.shape)) {
+    throw wrongValue("gradOutput", `shape [${layout.shape.join(", ")}]`, gradient.shape);
   }
   if (gradient.data.length !== values.data.length) {
     throw wrongValue("gradOutput", `${values.data.length} values, as ${name} has`, gradient.data.length);
   }
-  return { gradient: gradient.data, data: values.data, rows, classes };
+  return { gradient: gradient.data, data: values.data, layout };
 }

@@ -80,21 +80,21 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
   };
 
   return {
-    logSumExp(logits, lse, rows, classes) {
+    logSumExp(logits, lse, { outer: rows, classes }) {
       for (let row = 0; row < rows; row++) {
         const { max, sum } = statistics(logits, row * classes, classes);
         lse[row] = kernels.log_sum_exp_of(max, sum);
       }
     },
 
-    logSoftmax(logits, logProbs, rows, classes) {
+    logSoftmax(logits, logProbs, { outer: rows, classes }) {
       for (let start = 0; start < rows * classes; start += classes) {
         const { max, sum } = statistics(logits, start, classes);
         write((x, out, count) => kernels.row_log_softmax(x, out, count, max, sum), logits, logProbs, start, classes);
       }
     },
 
-    softmax(logits, probs, rows, classes) {
+    softmax(logits, probs, { outer: rows, classes }) {
       for (let start = 0; start < rows * classes; start += classes) {
         const { max, sum } = statistics(logits, start, classes);
         const factor = kernels.softmax_factor(sum);
@@ -102,7 +102,7 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
       }
     },
 
-    logSoftmaxBackward(gradOutput, logProbs, grad, rows, classes) {
+    logSoftmaxBackward(gradOutput, logProbs, grad, { outer: rows, classes }) {
       for (let start = 0; start < rows * classes; start += classes) {
         const sum = fold(kernels.row_sum, 0, gradOutput, start, classes);
         writeOfTwo(
@@ -116,7 +116,7 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
       }
     },
 
-    softmaxBackward(gradOutput, probs, grad, rows, classes) {
+    softmaxBackward(gradOutput, probs, grad, { outer: rows, classes }) {
       for (let start = 0; start < rows * classes; start += classes) {
         const sum = dot(gradOutput, probs, start, classes);
         writeOfTwo(
@@ -130,10 +130,10 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
       }
     },
 
-    crossEntropy(logits, targets, ignoreIndex, losses, rows, classes) {
+    crossEntropy(logits, { data, ignoreIndex }, losses, { outer: rows, classes }) {
       let total = 0;
       for (let row = 0; row < rows; row++) {
-        const target = Number(targets[row]);
+        const target = Number(data[row]);
         let loss = 0;
         if (target !== ignoreIndex) {
           const own = Number(logits[row * classes + target]);
@@ -146,11 +146,11 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
       return total;
     },
 
-    crossEntropyBackward(logits, targets, ignoreIndex, scale, losses, grad, rows, classes) {
+    crossEntropyBackward(logits, { data, ignoreIndex }, scales, losses, grad, { outer: rows, classes }) {
       let total = 0;
       for (let row = 0; row < rows; row++) {
         const start = row * classes;
-        const target = Number(targets[row]);
+        const target = Number(data[row]);
         let loss = 0;
         if (target === ignoreIndex) {
           grad.fill(0, start, start + classes);
@@ -158,7 +158,7 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
           const own = Number(logits[start + target]);
           const { max, sum } = statistics(logits, start, classes, target);
           const odds = kernels.odds_against(max, sum, own);
-          const error = (typeof scale === "number" ? scale : Number(scale[row])) * kernels.miss(odds);
+          const error = (typeof scales === "number" ? scales : Number(scales[row])) * kernels.miss(odds);
           const factor = kernels.gradient_factor(error, sum);
           write((x, out, count) => kernels.row_exp_scaled(x, out, count, max, factor), logits, grad, start, classes);
           grad[start + target] = kernels.target_gradient(error);

@@ -1,5 +1,5 @@
-import type { TargetArray } from "./backend.js";
-import { startsWith } from "./rows.js";
+import type { ClassIndices, TargetArray } from "./backend.js";
+import { type Rows, sameShape } from "./rows.js";
 import { readTensor, type TensorLike } from "./tensor-like.js";
 import { describe, notYet, wrongKind, wrongValue } from "./validate.js";
 
@@ -15,9 +15,7 @@ export interface RawTargets {
 }
 
 /** Targets as a backend takes them, and how many rows they keep. */
-export interface CheckedTargets {
-  readonly data: TargetArray;
-  readonly ignoreIndex: number;
+export interface CheckedTargets extends ClassIndices {
   readonly kept: number;
 }
 
@@ -35,16 +33,15 @@ export function readTargets(value: unknown): RawTargets {
   return { data, shape };
 }
 
-/** Checks that there is one target a row of `logitsShape`, and that each is a class or `ignoreIndex`. */
+/** Checks that there is one target a row of the logits, and that each is a class or `ignoreIndex`. */
 export function checkTargets(
   { data, shape }: RawTargets,
   ignoreIndex: number,
-  logitsShape: readonly number[],
-  rows: number,
-  classes: number,
+  { shape: logitsShape, axis, rows, classes }: Rows,
 ): CheckedTargets {
-  if (shape && !(shape.length === logitsShape.length - 1 && startsWith(logitsShape, shape))) {
-    throw wrongValue("targets", `shape [${logitsShape.slice(0, -1).join(", ")}]`, shape);
+  if (shape) {
+    const expected = logitsShape.filter((_, i) => i !== axis);
+    if (!sameShape(shape, expected)) throw wrongValue("targets", `shape [${expected.join(", ")}]`, shape);
   }
   if (data.length !== rows) throw wrongValue("targets", `${rows} values, one a row`, data.length);
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) {

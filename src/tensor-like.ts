@@ -77,10 +77,10 @@ export function readTensor(name: string, value: unknown, expected: string): Valu
   return { data, shape };
 }
 
-/** How many positions the first `axes` of a shape have together. */
-export function sizeOf(shape: readonly number[], axes = shape.length): number {
+/** How many positions the axes of a shape from `first` to before `end` have together. */
+export function sizeOf(shape: readonly number[], first = 0, end = shape.length): number {
   let size = 1;
-  for (let axis = 0; axis < axes; axis++) size *= Number(shape[axis]);
+  for (let axis = first; axis < end; axis++) size *= Number(shape[axis]);
   return size;
 }
 

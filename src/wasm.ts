@@ -35,6 +35,74 @@ export type Kernels = {
     total: number,
   ): number;
 
+  log_sum_exp_forward_tile(
+    logits: number,
+    lse: number,
+    rows: number,
+    classes: number,
+    inner: number,
+    stride: number,
+  ): void;
+  log_softmax_forward_tile(
+    logits: number,
+    logProbs: number,
+    rows: number,
+    classes: number,
+    inner: number,
+    stride: number,
+  ): void;
+  softmax_forward_tile(
+    logits: number,
+    probs: number,
+    rows: number,
+    classes: number,
+    inner: number,
+    stride: number,
+  ): void;
+  log_softmax_backward_tile(
+    gradOutput: number,
+    logProbs: number,
+    grad: number,
+    rows: number,
+    classes: number,
+    inner: number,
+    stride: number,
+  ): void;
+  softmax_backward_tile(
+    gradOutput: number,
+    probs: number,
+    grad: number,
+    rows: number,
+    classes: number,
+    inner: number,
+    stride: number,
+  ): void;
+  cross_entropy_forward_tile(
+    logits: number,
+    targets: number,
+    losses: number,
+    rows: number,
+    classes: number,
+    inner: number,
+    stride: number,
+    ignoreIndex: number,
+    total: number,
+  ): number;
+  cross_entropy_forward_backward_tile(
+    logits: number,
+    targets: number,
+    scales: number,
+    losses: number,
+    grad: number,
+    rows: number,
+    classes: number,
+    inner: number,
+    stride: number,
+    ignoreIndex: number,
+    scaleStride: number,
+    total: number,
+  ): number;
+
   row_max(logits: number, n: number): number;
   row_exp_sum(logits: number, n: number, max: number, sum: number): number;
   row_exp_scaled(logits: number, out: number, n: number, max: number, factor: number): void;

@@ -95,9 +95,9 @@ const shapes: readonly Case[] = [
   ['axis: expected a whole number, got "last"', TypeError, (core) => core.softmax?.(logits(), { axis: "last", out })],
   ["axis: expected one of 1 axes, got 1", RangeError, (core) => core.softmax?.(logits(), { axis: 1, out })],
   [
-    "axis: a class axis that is not the last is not supported by this version of surprisal",
-    TypeError,
-    (core) => core.softmax?.(logits(), { shape: [3, 10], axis: 0, out }),
+    "axis: expected one of 2 axes, got -3",
+    RangeError,
+    (core) => core.softmax?.(logits(), { shape: [3, 10], axis: -3, out }),
   ],
   [
     "logits: expected a multiple of 4 values, the number of targets, or a shape, got 30",

@@ -185,8 +185,8 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);
 }
 
-/** Every class count through twice any unrolling and a remainder, in enough rows for groups of four and a tail. */
-export const everyClassCount: readonly Shape[] = range(1, 70).map((classes) => ({ rows: 7, classes }));
+/** Every class count through twice any unrolling and a remainder, in enough rows for a group of sixteen and a tail. */
+export const everyClassCount: readonly Shape[] = range(1, 70).map((classes) => ({ rows: 19, classes }));
 
 /** Every class count in every number of rows, for what handles rows in groups. */
 export const everyRowCount: readonly Shape[] = range(1, 9).flatMap((rows) =>
@@ -202,11 +202,10 @@ export const longRows: readonly Shape[] = [
   { rows: 2, classes: 700001 },
 ];
 
-/** Powers of two and one more, where blocks of a sum, segments and scratches end. */
-export const seams: readonly Shape[] = range(9, 19).flatMap((power) => [
-  { rows: 1, classes: 2 ** power },
-  { rows: 1, classes: 2 ** power + 1 },
-]);
+/** Powers of two, where blocks of a sum, segments and scratches end, and one value, or a vector and one value, more. */
+export const seams: readonly Shape[] = range(9, 19).flatMap((power) =>
+  [0, 1, 5].map((more) => ({ rows: 1, classes: 2 ** power + more })),
+);
 
 /** So many rows that whatever block takes them has seams. */
 export const manyRows: readonly Shape[] = [

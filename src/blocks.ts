@@ -1,0 +1,80 @@
+import { type Arena, BLOCK_ROWS, BLOCK_VALUES, LONGEST_ROW } from "./arena.js";
+import type { Layout } from "./backend.js";
+
+/**
+ * Rows that are computed on at once. Their classes lie `stride` apart: as in the array, or packed together, where only
+ * some inner positions of an array are brought to the scratch.
+ */
+export interface Block {
+  /** The first row, and how many there are. */
+  readonly row: number;
+  readonly rows: number;
+  readonly classes: number;
+  /** How many rows lie beside each other. */
+  readonly inner: number;
+  /** Where the first value stands in the array. */
+  readonly start: number;
+  /** The distance between classes in the array, and where the kernel works. */
+  readonly arrayStride: number;
+  readonly stride: number;
+}
+
+/** The fewest inner positions that are worth bringing to the scratch class by class. */
+const NARROWEST = 16;
+
+/**
+ * Cuts a layout into blocks: as many whole outer positions as fill one, or, where one of them is too much, some of its
+ * inner positions. `resident` says that all arrays lie in the memory, where nothing needs to be brought.
+ */
+export function inBlocks({ outer, classes, inner }: Layout, resident: boolean, visit: (block: Block) => void): void {
+  const length = classes * inner;
+  if (inner <= BLOCK_ROWS && (resident || length <= LONGEST_ROW)) {
+    const most = Math.floor(Math.min(BLOCK_ROWS / inner, BLOCK_VALUES / length));
+    const count = Math.max(1, Math.min(outer, most));
+    for (let o = 0; o < outer; o += count) {
+      const rows = Math.min(count, outer - o) * inner;
+      visit({ row: o * inner, rows, classes, inner, start: o * length, arrayStride: inner, stride: inner });
+    }
+    return;
+  }
+  const fitting = Math.floor(Math.min(LONGEST_ROW / classes, Math.max(NARROWEST, BLOCK_VALUES / classes)));
+  const width = Math.min(BLOCK_ROWS, resident ? inner : fitting);
+  for (let o = 0; o < outer; o++) {
+    for (let position = 0; position < inner; position += width) {
+      const rows = Math.min(width, inner - position);
+      visit({
+        row: o * inner + position,
+        rows,
+        classes,
+        inner: rows,
+        start: o * length + position,
+        arrayStride: inner,
+        stride: resident ? inner : rows,
+      });
+    }
+  }
+}
+
+/** Where the values of a block are computed on: where they lie, or in the scratch. */
+export function placeBlock(arena: Arena, array: Float32Array, block: Block, scratch: number): number {
+  return isPacked(block) ? scratch : arena.place(array, block.start, scratch);
+}
+
+/** Where the values of a block can be read: where they lie, or in the scratch, copied there. */
+export function bringBlock(arena: Arena, array: Float32Array, block: Block, scratch: number): number {
+  const { start, rows, classes } = block;
+  if (!isPacked(block)) return arena.bring(array, start, rows * classes, scratch);
+  arena.pack(array, start, block.arrayStride, classes, rows, scratch);
+  return scratch;
+}
+
+/** Takes what was computed at `place` to where it belongs in `array`, if it is not there. */
+export function takeBlock(arena: Arena, place: number, array: Float32Array, block: Block): void {
+  const { start, rows, classes } = block;
+  if (isPacked(block)) arena.unpack(place, array, start, block.arrayStride, classes, rows);
+  else arena.take(place, array, start, rows * classes);
+}
+
+function isPacked({ stride, arrayStride }: Block): boolean {
+  return stride !== arrayStride;
+}
