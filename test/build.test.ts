@@ -65,6 +65,13 @@ describe("the package", () => {
     expect(run("import.mjs", code)).toBe("0\n0.69315 1\n1\n");
   });
 
+  it("exports the information theory by itself", () => {
+    const code = `
+      import { entropy } from "surprisal/information";
+      console.log(entropy([0.5, 0.5], { base: 2 }));`;
+    expect(run("information.mjs", code)).toBe("1\n");
+  });
+
   it("exports the binaries as files", () => {
     const code = `
       import { readFileSync } from "node:fs";
@@ -78,6 +85,7 @@ describe("the package", () => {
   it("has types that a strict user can build on", () => {
     const code = `
       import { type Core, createCore, crossEntropy, crossEntropyWithGrad, type Reduction } from "surprisal";
+      import { klDivergence } from "surprisal/information";
       const core: Core = createCore({ backend: "js" });
       const logits = new Float32Array(6);
       const mean: number = crossEntropy(logits, [0, 1]);
@@ -86,7 +94,8 @@ describe("the package", () => {
       const grad: Float32Array = crossEntropyWithGrad(logits, [0, 1], { out: logits }).grad;
       const either = (reduction: Reduction): number | Float32Array => crossEntropy(logits, [0, 1], { reduction });
       const { softmax } = core;
-      export default [mean, summed, rows, grad, either, softmax(logits)];
+      const bits: number = klDivergence(softmax(logits), [1, 0, 0, 0, 0, 0], { base: 2 });
+      export default [mean, summed, rows, grad, either, softmax(logits), bits];
       // @ts-expect-error: a reduced loss is a number
       export const wrong: Float32Array = crossEntropy(logits, [0, 1]);`;
     writeFileSync(join(scratch, "user", "types.mts"), code);

@@ -4,35 +4,44 @@ import { readdirSync, readFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import * as surprisal from "../src/index.js";
+import * as information from "../src/information.js";
 
 interface Example {
   readonly place: string;
   readonly code: string;
+  /** The exports that it finds in scope. */
+  readonly scope: object;
 }
 
 function readmeExamples(): Example[] {
   const text = readFileSync("README.md", "utf8");
-  return [...text.matchAll(/^```js\n(.*?)^```/gms)].map(([, code = ""], i) => ({ place: `README.md, ${i + 1}`, code }));
+  const blocks = [...text.matchAll(/^```js\n(.*?)^```/gms)];
+  return blocks.map(([, code = ""], i) => ({ place: `README.md, ${i + 1}`, code, scope: surprisal }));
 }
 
 function docExamples(): Example[] {
   const files = readdirSync("src").filter((file) => file !== "binaries.ts");
   return files.flatMap((file) => {
     const text = readFileSync(`src/${file}`, "utf8");
+    const scope = file === "information.ts" ? information : surprisal;
     const blocks = [...text.matchAll(/@example\n(.*?)\*\/\nexport \w+ (\w+)/gs)];
-    return blocks.map(([, code = "", name]) => ({ place: `src/${file}, ${name}`, code: code.replace(/^ \* ?/gm, "") }));
+    return blocks.map(([, code = "", name]) => ({
+      place: `src/${file}, ${name}`,
+      code: code.replace(/^ \* ?/gm, ""),
+      scope,
+    }));
   });
 }
 
-/** Runs an example with the package's exports in scope, and returns what it printed, line by line. */
-function printed(code: string): string[] {
+/** Runs an example with its scope, and returns what it printed, line by line. */
+function printed({ code, scope }: Example): string[] {
   const lines: string[] = [];
   const print = {
     log: (...values: unknown[]) =>
       lines.push(values.map((value) => inspect(value, { breakLength: Number.POSITIVE_INFINITY })).join(" ")),
   };
   const body = code.replace(/^import .* from "surprisal";$/gm, "");
-  new Function("console", ...Object.keys(surprisal), `"use strict"; ${body}`)(print, ...Object.values(surprisal));
+  new Function("console", ...Object.keys(scope), `"use strict"; ${body}`)(print, ...Object.values(scope));
   return lines;
 }
 
@@ -65,22 +74,23 @@ describe("examples", () => {
   const examples = [...readmeExamples(), ...docExamples()];
 
   it("are there: in the README, and at every exported function", () => {
-    const places = examples.map(({ place }) => place);
-    expect(places).toContain("README.md, 1");
-    for (const [name, value] of Object.entries(surprisal)) {
-      if (typeof value === "function" && name !== "CrossCheckError") {
-        expect(
-          places.some((place) => place.endsWith(`, ${name}`)),
-          name,
-        ).toBe(true);
+    expect(examples.map(({ place }) => place)).toContain("README.md, 1");
+    for (const exported of [surprisal, information]) {
+      for (const [name, value] of Object.entries(exported)) {
+        if (typeof value === "function" && name !== "CrossCheckError") {
+          expect(
+            examples.some(({ place, scope }) => scope === exported && place.endsWith(`, ${name}`)),
+            name,
+          ).toBe(true);
+        }
       }
     }
   });
 
-  it.each(examples)("$place", ({ code }) => {
-    const want = promised(code);
+  it.each(examples)("$place", (example) => {
+    const want = promised(example.code);
     expect(want.length).toBeGreaterThan(0);
-    const got = printed(code);
+    const got = printed(example);
     expect(got).toHaveLength(want.length);
     for (const [i, line] of got.entries()) expectPrinted(line, String(want[i]));
   });
