@@ -1,14 +1,15 @@
 /**
  * A row's exponentials: their maximum, their sum, and the exponentials themselves.
  *
- * A sum in float32 over 150,000 classes would be off by thousands of half-ulps, so rows go in blocks of 512: eight
- * float32 lanes within a block, float64 from block to block. A sum continues an earlier one, so that a row may also come
- * in segments; where these are multiples of a block, the bits are those of the row in one piece.
+ * A sum in float32 over 150,000 classes would be off by thousands of half-ulps. Here a float32 lane takes four exponentials,
+ * of which three can be lost beside the first, before the sum goes on in float64. Rows go in blocks of 512 logits, and a sum
+ * continues an earlier one, so that a row may also come in segments; where these are multiples of a block, the bits are
+ * those of the row in one piece.
  */
 import { Exp, reference, shift_of } from "./exp";
 import { Lanes } from "./lanes";
 
-/** How many logits are summed in float32 before the sum goes on in float64. */
+/** How many logits make a block. */
 export const BLOCK: i32 = 512;
 const SHIFTED = memory.data(2048, 16);
 
@@ -85,22 +86,44 @@ function exp_sum_block(logits: usize, n: i32, m: f32): f64 {
   const c0 = Exp.coefficient(0);
   const bias = Exp.bias(f32x4.splat(m));
   const lowest = Exp.lowest(f32x4.splat(m));
+  let low = f64x2.splat(0);
+  let high = low;
   let a = f32x4.splat(0);
   let b = a;
-  for (; n >= 8; n -= 8, logits += 32) {
-    a = f32x4.add(a, Exp.step(v128.load(logits), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0));
-    b = f32x4.add(b, Exp.step(v128.load(logits, 16), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0));
+  for (; n >= 32; n -= 32) {
+    for (const stop = logits + 128; logits < stop; logits += 32) {
+      a = f32x4.add(a, Exp.step(v128.load(logits), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0));
+      b = f32x4.add(b, Exp.step(v128.load(logits, 16), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0));
+    }
+    low = f64x2.add(low, Lanes.widen_sum(a));
+    high = f64x2.add(high, Lanes.widen_sum(b));
+    a = f32x4.splat(0);
+    b = a;
   }
-  if (n >= 4) {
-    a = f32x4.add(a, Exp.step(v128.load(logits), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0));
-    n -= 4;
-    logits += 16;
+  for (; n >= 4; n -= 4, logits += 16) {
+    low = f64x2.add(
+      low,
+      Lanes.widen_sum(Exp.step(v128.load(logits), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0)),
+    );
   }
   if (n > 0) {
-    const x = Lanes.load_tail(logits, n, -Infinity);
-    b = f32x4.add(b, Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0));
+    const e = Exp.step(
+      Lanes.load_tail(logits, n, -Infinity),
+      bias,
+      lowest,
+      log2e,
+      ln2,
+      ln2Rest,
+      c5,
+      c4,
+      c3,
+      c2,
+      c1,
+      c0,
+    );
+    high = f64x2.add(high, Lanes.widen_sum(e));
   }
-  return Lanes.sum_f64(f64x2.add(Lanes.widen_sum(a), Lanes.widen_sum(b)));
+  return Lanes.sum_f64(f64x2.add(low, high));
 }
 
 function exp_block(logits: usize, out: usize, n: i32, m: f32): f64 {
@@ -115,31 +138,48 @@ function exp_block(logits: usize, out: usize, n: i32, m: f32): f64 {
   const c0 = Exp.coefficient(0);
   const bias = Exp.bias(f32x4.splat(m));
   const lowest = Exp.lowest(f32x4.splat(m));
+  let low = f64x2.splat(0);
+  let high = low;
   let a = f32x4.splat(0);
   let b = a;
-  for (; n >= 8; n -= 8, logits += 32, out += 32) {
-    const e = Exp.step(v128.load(logits), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
-    const f = Exp.step(v128.load(logits, 16), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
-    a = f32x4.add(a, e);
-    b = f32x4.add(b, f);
-    v128.store(out, e);
-    v128.store(out, f, 16);
+  for (; n >= 32; n -= 32) {
+    for (const stop = logits + 128; logits < stop; logits += 32, out += 32) {
+      const e = Exp.step(v128.load(logits), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
+      const f = Exp.step(v128.load(logits, 16), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
+      a = f32x4.add(a, e);
+      b = f32x4.add(b, f);
+      v128.store(out, e);
+      v128.store(out, f, 16);
+    }
+    low = f64x2.add(low, Lanes.widen_sum(a));
+    high = f64x2.add(high, Lanes.widen_sum(b));
+    a = f32x4.splat(0);
+    b = a;
   }
-  if (n >= 4) {
+  for (; n >= 4; n -= 4, logits += 16, out += 16) {
     const e = Exp.step(v128.load(logits), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
-    a = f32x4.add(a, e);
+    low = f64x2.add(low, Lanes.widen_sum(e));
     v128.store(out, e);
-    n -= 4;
-    logits += 16;
-    out += 16;
   }
   if (n > 0) {
-    const x = Lanes.load_tail(logits, n, -Infinity);
-    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
-    b = f32x4.add(b, e);
+    const e = Exp.step(
+      Lanes.load_tail(logits, n, -Infinity),
+      bias,
+      lowest,
+      log2e,
+      ln2,
+      ln2Rest,
+      c5,
+      c4,
+      c3,
+      c2,
+      c1,
+      c0,
+    );
+    high = f64x2.add(high, Lanes.widen_sum(e));
     Lanes.store_tail(out, n, e);
   }
-  return Lanes.sum_f64(f64x2.add(Lanes.widen_sum(a), Lanes.widen_sum(b)));
+  return Lanes.sum_f64(f64x2.add(low, high));
 }
 
 /** x - shift for up to a block of logits, in a place of its own: rows far out are rare, and the step stays lean. */

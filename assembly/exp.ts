@@ -41,8 +41,11 @@ export const INVERSE_KAPPA: f64 = 1.00000007400722472;
 /** 1.5 · 2^23: adding it to a float32 rounds to an integer, which then stands in the low bits. */
 const MAGIC: f32 = 12582912;
 
-/** A row's largest exponential is about 2^16, so that its quotients keep their precision below float32's normal range. */
-export const HEADROOM: f32 = 16;
+/**
+ * A row's largest exponential is about 2^8: enough above 1 for its quotients to be there a little below float32's normal
+ * range, and little enough for what they are multiplied by to stay close to it.
+ */
+export const HEADROOM: f32 = 8;
 
 /** A row whose maximum lies beyond is shifted by it first; from there on x - max is exact wherever it counts. */
 export const FAR: f32 = 512;

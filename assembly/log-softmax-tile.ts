@@ -37,7 +37,14 @@ const REST = memory.data(64, 16);
 const FACTORS = memory.data(64, 16);
 const ALL = memory.data<i32>([-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1], 16);
 
-export function log_sum_exp_forward_tile(logits: usize, lse: usize, rows: i32, classes: i32, inner: i32, stride: i32): void {
+export function log_sum_exp_forward_tile(
+  logits: usize,
+  lse: usize,
+  rows: i32,
+  classes: i32,
+  inner: i32,
+  stride: i32,
+): void {
   for (let row = 0; row < rows; row += LANES) {
     const count = tile_begin(row, rows, classes, inner, stride);
     add_exponentials(logits, classes, read_maxima(logits, classes));
@@ -48,7 +55,14 @@ export function log_sum_exp_forward_tile(logits: usize, lse: usize, rows: i32, c
   }
 }
 
-export function log_softmax_forward_tile(logits: usize, logProbs: usize, rows: i32, classes: i32, inner: i32, stride: i32): void {
+export function log_softmax_forward_tile(
+  logits: usize,
+  logProbs: usize,
+  rows: i32,
+  classes: i32,
+  inner: i32,
+  stride: i32,
+): void {
   for (let row = 0; row < rows; row += LANES) {
     tile_begin(row, rows, classes, inner, stride);
     const shifted = read_maxima(logits, classes);
@@ -64,7 +78,14 @@ export function log_softmax_forward_tile(logits: usize, logProbs: usize, rows: i
   }
 }
 
-export function softmax_forward_tile(logits: usize, probs: usize, rows: i32, classes: i32, inner: i32, stride: i32): void {
+export function softmax_forward_tile(
+  logits: usize,
+  probs: usize,
+  rows: i32,
+  classes: i32,
+  inner: i32,
+  stride: i32,
+): void {
   for (let row = 0; row < rows; row += LANES) {
     tile_begin(row, rows, classes, inner, stride);
     const shifted = read_maxima(logits, classes);
@@ -209,12 +230,13 @@ function split_logarithms(): void {
 }
 
 function subtract_logarithms(n: i32): void {
+  const zero = f32x4.splat(0);
   for (let i: usize = 0; i < CLASS; i += 16) {
     const near = v128.load(NEAR + i);
     const rest = v128.load(REST + i);
     const end = TILE + i + <usize>n * CLASS;
     for (let at = TILE + i; at < end; at += CLASS) {
-      v128.store(at, f32x4.sub(f32x4.sub(v128.load(at), near), rest));
+      v128.store(at, f32x4.pmin(f32x4.sub(f32x4.sub(v128.load(at), near), rest), zero));
     }
   }
 }

@@ -62,7 +62,7 @@ export function softmax_factor(sum: f64): f32 {
 /**
  * x - lse for n logits of a row with this maximum, whose exponentials sum to `sum`. lse is taken off in two parts, each
  * subtraction rounding once, to the size of its result: far out what the row is shifted by and the rest, else its
- * float32 and what that rounds off. A row of only -Infinity, with +Infinity or with NaN has no log-softmax but NaN.
+ * float32 and what that rounds off. No rounding makes a probability larger than 1. A row of only -Infinity, with +Infinity or with NaN has no log-softmax but NaN.
  */
 export function row_log_softmax(logits: usize, logProbs: usize, n: i32, max: f32, sum: f64): void {
   const shift = shift_of(max);
@@ -71,13 +71,17 @@ export function row_log_softmax(logits: usize, logProbs: usize, n: i32, max: f32
   const rest = <f32>(shift === 0 ? lse - <f64>near : lse);
   const a = f32x4.splat(near);
   const b = f32x4.splat(rest);
+  const zero = f32x4.splat(0);
   for (; n >= 8; n -= 8, logits += 32, logProbs += 32) {
     const x = v128.load(logits);
     const y = v128.load(logits, 16);
-    v128.store(logProbs, f32x4.sub(f32x4.sub(x, a), b));
-    v128.store(logProbs, f32x4.sub(f32x4.sub(y, a), b), 16);
+    v128.store(logProbs, f32x4.pmin(f32x4.sub(f32x4.sub(x, a), b), zero));
+    v128.store(logProbs, f32x4.pmin(f32x4.sub(f32x4.sub(y, a), b), zero), 16);
   }
-  for (; n > 0; n--, logits += 4, logProbs += 4) store<f32>(logProbs, load<f32>(logits) - near - rest);
+  for (; n > 0; n--, logits += 4, logProbs += 4) {
+    const y = load<f32>(logits) - near - rest;
+    store<f32>(logProbs, y > 0 ? 0 : y);
+  }
 }
 
 /** `sum` + Σ values, in float64. */

@@ -1,4 +1,5 @@
 import type { Storage, TargetArray } from "./backend.js";
+import { wrongValue } from "./validate.js";
 import type { Kernels } from "./wasm.js";
 
 /** The longest row that is computed in the scratch in one piece, in values: 1 MiB. */
@@ -35,8 +36,8 @@ export class Arena {
     this.#kernels = kernels;
     this.first = kernels.allocate(LONGEST_ROW * 4);
     this.second = kernels.allocate(LONGEST_ROW * 4);
-    this.#targets = kernels.allocate(BLOCK_ROWS * 4);
     this.rowValues = kernels.allocate(BLOCK_ROWS * 4);
+    this.#targets = kernels.allocate(BLOCK_ROWS * 4);
     this.#scales = kernels.allocate(BLOCK_ROWS * 8);
     const { buffer } = kernels.memory;
     this.#floats = new Float32Array(buffer);
@@ -60,38 +61,38 @@ export class Arena {
   /** Where `length` values of `array` from `start` can be read: where they lie, or in the scratch, copied there. */
   bring(array: Float32Array, start: number, length: number, scratch: number): number {
     if (this.holds(array)) return array.byteOffset + start * 4;
-    this.#floats.set(part(array, start, length), scratch >> 2);
+    this.#floats.set(part(array, start, length), scratch >>> 2);
     return scratch;
   }
 
   /** Copies what was computed at `place` to where it belongs in `array`, if it is not there. */
   take(place: number, array: Float32Array, start: number, length: number): void {
     if (this.holds(array)) return;
-    const from = place >> 2;
+    const from = place >>> 2;
     array.set(this.#floats.subarray(from, from + length), start);
   }
 
   /** Copies `count` neighbours of each class, which lie `stride` apart from `start`, to the scratch, packed together. */
   pack(array: Float32Array, start: number, stride: number, classes: number, count: number, scratch: number): void {
-    const to = scratch >> 2;
+    const to = scratch >>> 2;
     for (let c = 0; c < classes; c++) copy(array, start + c * stride, this.#floats, to + c * count, count);
   }
 
   /** The way back. */
   unpack(place: number, array: Float32Array, start: number, stride: number, classes: number, count: number): void {
-    const from = place >> 2;
+    const from = place >>> 2;
     for (let c = 0; c < classes; c++) copy(this.#floats, from + c * count, array, start + c * stride, count);
   }
 
   /** Where the targets of a block stand as int32. */
   bringTargets(targets: TargetArray, start: number, length: number): number {
-    this.#integers.set(part<TargetArray>(targets, start, length), this.#targets >> 2);
+    this.#integers.set(part<TargetArray>(targets, start, length), this.#targets >>> 2);
     return this.#targets;
   }
 
   /** Where the scales of a block stand as float64, or the one of all rows. */
   bringScales(scale: number | ArrayLike<number>, start: number, length: number): number {
-    const at = this.#scales >> 3;
+    const at = this.#scales >>> 3;
     if (typeof scale === "number") this.#doubles[at] = scale;
     else for (let i = 0; i < length; i++) this.#doubles[at + i] = Number(scale[start + i]);
     return this.#scales;
@@ -99,21 +100,31 @@ export class Arena {
 
   /** Sets the value at `place` and returns what stood there. */
   exchange(place: number, value: number): number {
-    const at = place >> 2;
+    const at = place >>> 2;
     const old = Number(this.#floats[at]);
     this.#floats[at] = value;
     return old;
   }
 
+  /** A pointer is an int32 to the kernels, and the upper half of the memory is negative then. */
+  #claim(length: number): number {
+    try {
+      return this.#kernels.allocate(length * 4) >>> 0;
+    } catch {
+      // The allocator traps where the engine gives no more memory, and works on afterwards.
+      throw wrongValue("shape", "values that fit into the memory that is left", length);
+    }
+  }
+
   allocate(length: number): Storage {
-    const place = this.#kernels.allocate(length * 4);
+    const place = this.#claim(length);
     const { buffer } = this.#kernels.memory;
     if (buffer !== this.#floats.buffer) {
       this.#floats = new Float32Array(buffer);
       this.#integers = new Int32Array(buffer);
       this.#doubles = new Float64Array(buffer);
     }
-    this.#floats.fill(0, place >> 2, (place >> 2) + length);
+    this.#floats.fill(0, place >>> 2, (place >>> 2) + length);
     let view: Float32Array = new Float32Array(buffer, place, length);
     return {
       view: () => {

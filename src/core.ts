@@ -1,6 +1,13 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Backend, BackendName } from "./backend.js";
 import { crossChecked } from "./cross-check.js";
-import type { CrossEntropyGradOptions, CrossEntropyOptions, Loss, LossWithGrad, Reduction } from "./cross-entropy.js";
+import type {
+  CrossEntropyGradOptions,
+  CrossEntropyOptions,
+  LossWithGrad,
+  Reduced,
+  Unreduced,
+} from "./cross-entropy.js";
 import * as crossEntropies from "./cross-entropy.js";
 import type { SoftmaxOptions } from "./log-softmax.js";
 import * as softmaxes from "./log-softmax.js";
@@ -18,6 +25,24 @@ export interface CoreOptions {
   readonly crossCheck?: boolean | undefined;
 }
 
+/** See the exported `crossEntropy`. */
+export interface CrossEntropy {
+  (logits: FloatArrayLike, targets: ClassTargets, options: CrossEntropyOptions & Unreduced): Float32Array;
+  (logits: FloatArrayLike, targets: ClassTargets, options?: CrossEntropyOptions & Reduced): number;
+  (logits: FloatArrayLike, targets: ClassTargets, options?: CrossEntropyOptions): number | Float32Array;
+}
+
+/** See the exported `crossEntropyWithGrad`. */
+export interface CrossEntropyWithGrad {
+  (
+    logits: FloatArrayLike,
+    targets: ClassTargets,
+    options: CrossEntropyGradOptions & Unreduced,
+  ): LossWithGrad<Float32Array>;
+  (logits: FloatArrayLike, targets: ClassTargets, options?: CrossEntropyGradOptions & Reduced): LossWithGrad<number>;
+  (logits: FloatArrayLike, targets: ClassTargets, options?: CrossEntropyGradOptions): LossWithGrad;
+}
+
 /** The functions of the package on one backend, with a memory of its own. They need no `this`. */
 export interface Core {
   /** The backend in use. */
@@ -31,16 +56,8 @@ export interface Core {
     options?: SoftmaxOptions,
   ) => Float32Array;
   readonly softmaxGrad: (gradOutput: FloatArrayLike, probs: FloatArrayLike, options?: SoftmaxOptions) => Float32Array;
-  readonly crossEntropy: <R extends Reduction = "mean">(
-    logits: FloatArrayLike,
-    targets: ClassTargets,
-    options?: CrossEntropyOptions<R>,
-  ) => Loss<R>;
-  readonly crossEntropyWithGrad: <R extends Reduction = "mean">(
-    logits: FloatArrayLike,
-    targets: ClassTargets,
-    options?: CrossEntropyGradOptions<R>,
-  ) => LossWithGrad<R>;
+  readonly crossEntropy: CrossEntropy;
+  readonly crossEntropyWithGrad: CrossEntropyWithGrad;
   /** A tensor of zeros in this core's memory (a plain array on `js`). */
   readonly tensor: (shape: readonly number[]) => Tensor;
   /** Lets the memory go, and the tensors with it. A call after it is an error. */
@@ -91,9 +108,11 @@ export function createCore(options?: CoreOptions): Core {
     logSumExp: (x, options) => softmaxes.logSumExp(live(), x, options),
     logSoftmaxGrad: (gradOutput, logProbs, options) => softmaxes.logSoftmaxGrad(live(), gradOutput, logProbs, options),
     softmaxGrad: (gradOutput, probs, options) => softmaxes.softmaxGrad(live(), gradOutput, probs, options),
-    crossEntropy: (logits, targets, options) => crossEntropies.crossEntropy(live(), logits, targets, options),
-    crossEntropyWithGrad: (logits, targets, options) =>
-      crossEntropies.crossEntropyWithGrad(live(), logits, targets, options),
+    // Which overload a call is, and so what it returns, is in the value of an option, where the compiler cannot follow.
+    crossEntropy: ((logits, targets, options) =>
+      crossEntropies.crossEntropy(live(), logits, targets, options)) as CrossEntropy,
+    crossEntropyWithGrad: ((logits, targets, options) =>
+      crossEntropies.crossEntropyWithGrad(live(), logits, targets, options)) as CrossEntropyWithGrad,
     tensor(shape) {
       const size = sizeOf(checkShape("shape", shape));
       if (size > LARGEST_TENSOR) throw wrongValue("shape", `at most ${LARGEST_TENSOR} values`, size);

@@ -1,38 +1,45 @@
 import type { Backend } from "./backend.js";
-import { checkOut, checkOverlap } from "./out.js";
-import { type LayoutOptions, layOut, type Rows } from "./rows.js";
+import { checkOut } from "./out.js";
+import { checkRowShape, type LayoutOptions, layOut, type Rows } from "./rows.js";
 import { type CheckedTargets, type ClassTargets, checkTargets, readTargets } from "./targets.js";
 import { type FloatArrayLike, readFloats } from "./tensor-like.js";
 import { checkChoice, checkOptions, checkPositive, checkWhole, wrongKind, wrongValue } from "./validate.js";
 
 export type Reduction = "mean" | "sum" | "none";
 
-/** A reduced loss is a number; `"none"` gives one value a row. */
-export type Loss<R extends Reduction> = R extends "none" ? Float32Array : number;
-
-interface LossOptions<R extends Reduction> extends LayoutOptions {
+interface LossOptions extends LayoutOptions {
   /** `"mean"` over the rows that are kept, `"sum"`, or `"none"` for the rows' own losses. */
-  readonly reduction?: R | undefined;
+  readonly reduction?: Reduction | undefined;
   /** The target that drops its row; -100 by default, and it may lie outside the classes. */
   readonly ignoreIndex?: number | undefined;
   /** What a `"mean"` divides by in place of the number of rows that are kept. */
   readonly normalizer?: number | undefined;
 }
 
-export interface CrossEntropyOptions<R extends Reduction = Reduction> extends LossOptions<R> {
+export interface CrossEntropyOptions extends LossOptions {
   /** Where the rows' losses go, with reduction `"none"`. */
   readonly out?: FloatArrayLike | undefined;
 }
 
-export interface CrossEntropyGradOptions<R extends Reduction = Reduction> extends LossOptions<R> {
+export interface CrossEntropyGradOptions extends LossOptions {
   /** What the gradient is multiplied by: a number, or with reduction `"none"` one number a row. 1 by default. */
   readonly gradOutput?: number | readonly number[] | FloatArrayLike | undefined;
   /** Where the gradient goes: float32, as long as the logits, whose own array makes it in place. */
   readonly out?: FloatArrayLike | undefined;
 }
 
-export interface LossWithGrad<R extends Reduction = Reduction> {
-  readonly loss: Loss<R>;
+/** Row losses are asked for. */
+export interface Unreduced {
+  readonly reduction: "none";
+}
+
+/** A reduced loss is asked for, or none in particular. */
+export interface Reduced {
+  readonly reduction?: "mean" | "sum" | undefined;
+}
+
+export interface LossWithGrad<Loss = number | Float32Array> {
+  readonly loss: Loss;
   /** d loss / d logits, laid out like the logits. */
   readonly grad: Float32Array;
 }
@@ -42,50 +49,41 @@ const GRAD_OPTIONS = new Set([...OPTIONS, "gradOutput"]);
 const REDUCTIONS = ["mean", "sum", "none"] as const;
 const DEFAULT_IGNORE_INDEX = -100;
 
-export function crossEntropy<R extends Reduction = "mean">(
+export function crossEntropy(
   backend: Backend,
   logits: FloatArrayLike,
   targets: ClassTargets,
-  options?: CrossEntropyOptions<R>,
-): Loss<R> {
+  options?: CrossEntropyOptions,
+): number | Float32Array {
   checkOptions(options, OPTIONS);
   const call = prepare(logits, targets, options);
   if (options?.out !== undefined && call.reduction !== "none") {
     throw wrongValue("out", `reduction "none", which has an array for a result`, call.reduction);
   }
   const { data, layout, checked } = call;
-  let losses: Float32Array | undefined;
-  if (call.reduction === "none") {
-    losses = checkOut(options?.out, layout.rows);
-    if (options?.out !== undefined) {
-      checkOverlap(losses, "logits", data);
-      checkOverlap(losses, "targets", call.targets);
-    }
-  }
+  const losses =
+    call.reduction === "none"
+      ? checkOut(options?.out, layout.rows, { logits: data, targets: call.targets })
+      : undefined;
   const total = backend.crossEntropy(data, checked, losses, layout);
-  return lossOf<R>(losses, total, call);
+  return losses ?? total / call.denominator;
 }
 
-export function crossEntropyWithGrad<R extends Reduction = "mean">(
+export function crossEntropyWithGrad(
   backend: Backend,
   logits: FloatArrayLike,
   targets: ClassTargets,
-  options?: CrossEntropyGradOptions<R>,
-): LossWithGrad<R> {
+  options?: CrossEntropyGradOptions,
+): LossWithGrad {
   checkOptions(options, GRAD_OPTIONS);
   const call = prepare(logits, targets, options);
   const { data, layout, checked } = call;
-  const gradOutput = checkGradOutput(options?.gradOutput, call.reduction, layout.rows);
+  const gradOutput = checkGradOutput(options?.gradOutput, call.reduction, layout);
   const losses = call.reduction === "none" ? new Float32Array(layout.rows) : undefined;
-  const grad = checkOut(options?.out, data.length);
-  if (options?.out !== undefined) {
-    checkOverlap(grad, "logits", data);
-    checkOverlap(grad, "targets", call.targets);
-    checkOverlap(grad, "gradOutput", gradOutput);
-  }
+  const grad = checkOut(options?.out, data.length, { logits: data, targets: call.targets, gradOutput });
   const scale = typeof gradOutput === "number" ? gradOutput / call.denominator : gradOutput;
   const total = backend.crossEntropyBackward(data, checked, scale, losses, grad, layout);
-  return { loss: lossOf<R>(losses, total, call), grad };
+  return { loss: losses ?? total / call.denominator, grad };
 }
 
 interface Call {
@@ -99,7 +97,7 @@ interface Call {
   readonly denominator: number;
 }
 
-function prepare(logits: FloatArrayLike, targets: ClassTargets, options: LossOptions<Reduction> | undefined): Call {
+function prepare(logits: FloatArrayLike, targets: ClassTargets, options: LossOptions | undefined): Call {
   const values = readFloats("logits", logits);
   const raw = readTargets(targets);
   const reduction = checkChoice("reduction", options?.reduction, REDUCTIONS);
@@ -115,9 +113,11 @@ function prepare(logits: FloatArrayLike, targets: ClassTargets, options: LossOpt
   return { data: values.data, layout, targets: raw.data, checked, reduction, denominator };
 }
 
+/** As many rows as there are targets. */
 function inferShape(logits: number, targets: number): readonly number[] {
   if (targets === 0 && logits === 0) return [0, 0];
-  if (targets === 0 || logits % targets !== 0) {
+  if (targets === 0) throw wrongValue("targets", `one value a row of ${logits} logits`, targets);
+  if (logits === 0 || logits % targets !== 0) {
     throw wrongValue("logits", `a multiple of ${targets} values, the number of targets, or a shape`, logits);
   }
   return [targets, logits / targets];
@@ -126,14 +126,15 @@ function inferShape(logits: number, targets: number): readonly number[] {
 function checkGradOutput(
   value: CrossEntropyGradOptions["gradOutput"],
   reduction: Reduction,
-  rows: number,
+  layout: Rows,
 ): number | ArrayLike<number> {
   if (value === undefined) return 1;
   if (typeof value === "number") return value;
   if (reduction !== "none") throw wrongKind("gradOutput", `a number for reduction "${reduction}"`, value);
-  const scales = isNumbers(value) ? value : readFloats("gradOutput", value).data;
-  if (scales.length !== rows) throw wrongValue("gradOutput", `${rows} values, one a row`, scales.length);
-  return scales;
+  const { data, shape } = isNumbers(value) ? { data: value, shape: undefined } : readFloats("gradOutput", value);
+  if (shape) checkRowShape("gradOutput", shape, layout);
+  if (data.length !== layout.rows) throw wrongValue("gradOutput", `${layout.rows} values, one a row`, data.length);
+  return data;
 }
 
 function isNumbers(value: unknown): value is readonly number[] {
@@ -142,9 +143,4 @@ function isNumbers(value: unknown): value is readonly number[] {
     if (typeof scale !== "number") throw wrongKind(`gradOutput[${row}]`, "a number", scale);
   });
   return true;
-}
-
-function lossOf<R extends Reduction>(losses: Float32Array | undefined, total: number, { denominator }: Call): Loss<R> {
-  // There are losses where R is "none" and nowhere else, which the type system cannot follow from a value to R.
-  return (losses ?? total / denominator) as Loss<R>;
 }

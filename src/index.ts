@@ -1,10 +1,9 @@
 export type { BackendName } from "./backend.js";
-export { type Core, type CoreOptions, createCore } from "./core.js";
+export { type Core, type CoreOptions, type CrossEntropy, type CrossEntropyWithGrad, createCore } from "./core.js";
 export { CrossCheckError } from "./cross-check.js";
 export type {
   CrossEntropyGradOptions,
   CrossEntropyOptions,
-  Loss,
   LossWithGrad,
   Reduction,
 } from "./cross-entropy.js";

@@ -1,5 +1,5 @@
 import type { Backend } from "./backend.js";
-import { checkOut, checkOverlap } from "./out.js";
+import { checkOut } from "./out.js";
 import { type LayoutOptions, layOut, type Rows, sameShape } from "./rows.js";
 import { type FloatArrayLike, readFloats } from "./tensor-like.js";
 import { checkOptions, wrongValue } from "./validate.js";
@@ -13,24 +13,21 @@ const OPTIONS = new Set(["shape", "axis", "out"]);
 
 export function logSoftmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
   const { data, layout } = prepare(x, options);
-  const out = checkOut(options?.out, data.length);
-  checkOverlap(out, "x", data);
+  const out = checkOut(options?.out, data.length, { x: data });
   backend.logSoftmax(data, out, layout);
   return out;
 }
 
 export function softmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
   const { data, layout } = prepare(x, options);
-  const out = checkOut(options?.out, data.length);
-  checkOverlap(out, "x", data);
+  const out = checkOut(options?.out, data.length, { x: data });
   backend.softmax(data, out, layout);
   return out;
 }
 
 export function logSumExp(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
   const { data, layout } = prepare(x, options);
-  const out = checkOut(options?.out, layout.rows);
-  checkOverlap(out, "x", data);
+  const out = checkOut(options?.out, layout.rows, { x: data });
   backend.logSumExp(data, out, layout);
   return out;
 }
@@ -42,9 +39,7 @@ export function logSoftmaxGrad(
   options?: SoftmaxOptions,
 ): Float32Array {
   const { gradient, data, layout } = prepareGrad(gradOutput, "logProbs", logProbs, options);
-  const out = checkOut(options?.out, data.length);
-  checkOverlap(out, "gradOutput", gradient);
-  checkOverlap(out, "logProbs", data);
+  const out = checkOut(options?.out, data.length, { gradOutput: gradient, logProbs: data });
   backend.logSoftmaxBackward(gradient, data, out, layout);
   return out;
 }
@@ -56,9 +51,7 @@ export function softmaxGrad(
   options?: SoftmaxOptions,
 ): Float32Array {
   const { gradient, data, layout } = prepareGrad(gradOutput, "probs", probs, options);
-  const out = checkOut(options?.out, data.length);
-  checkOverlap(out, "gradOutput", gradient);
-  checkOverlap(out, "probs", data);
+  const out = checkOut(options?.out, data.length, { gradOutput: gradient, probs: data });
   backend.softmaxBackward(gradient, data, out, layout);
   return out;
 }
@@ -84,7 +77,9 @@ function prepareGrad(
   checkOptions(options, OPTIONS);
   const gradient = readFloats("gradOutput", gradOutput);
   const values = readFloats(name, y);
-  const layout = layOut(name, values, options, () => [values.data.length]);
+  // Results are bare arrays, so that the shape is often that of the gradient alone.
+  const shaped = { data: values.data, shape: values.shape ?? gradient.shape };
+  const layout = layOut(name, shaped, options, () => [values.data.length]);
   if (gradient.shape && !sameShape(gradient.shape, layout.shape)) {
     throw wrongValue("gradOutput", `shape [${layout.shape.join(", ")}]`, gradient.shape);
   }

@@ -1,19 +1,21 @@
 import { type FloatArrayLike, readFloats } from "./tensor-like.js";
 import { wrongValue } from "./validate.js";
 
-/** Where a result of `length` values goes: a fresh array, or `out`. */
-export function checkOut(out: FloatArrayLike | undefined, length: number): Float32Array {
+/** Where a result of `length` values goes: a fresh array, or `out`, which may be one of the inputs but not a part of it. */
+export function checkOut(
+  out: FloatArrayLike | undefined,
+  length: number,
+  inputs: Readonly<Record<string, unknown>>,
+): Float32Array {
   if (out === undefined) return new Float32Array(length);
   const { data } = readFloats("out", out);
   if (data.length !== length) throw wrongValue("out", `${length} values`, data.length);
+  for (const name in inputs) checkOverlap(data, name, inputs[name]);
   return data;
 }
 
-/**
- * Refuses an output that is a part of an input. In place is value on value; from any other overlap, values would be read
- * after they were overwritten.
- */
-export function checkOverlap(out: Float32Array, name: string, input: unknown): void {
+/** In place is value on value; from any other overlap, values would be read after they were overwritten. */
+function checkOverlap(out: Float32Array, name: string, input: unknown): void {
   if (input === out || !ArrayBuffer.isView(input) || input.buffer !== out.buffer) return;
   const inPlace =
     input instanceof Float32Array && input.byteOffset === out.byteOffset && input.byteLength === out.byteLength;

@@ -30,7 +30,7 @@ export function layOut(
     throw wrongValue("shape", `[${values.shape.join(", ")}], the shape of ${name}`, given);
   }
   const shape = values.shape ?? given ?? infer();
-  if (shape.length === 0) throw wrongValue("shape", "at least the class axis", shape);
+  if (shape.length === 0) throw wrongValue(values.shape ? name : "shape", "at least the class axis", shape);
   if (sizeOf(shape) !== values.data.length) {
     throw wrongValue(name, `${sizeOf(shape)} values for shape [${shape.join(", ")}]`, values.data.length);
   }
@@ -44,6 +44,12 @@ export function sameShape(a: readonly number[], b: readonly number[]): boolean {
   if (a.length !== b.length) return false;
   for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
   return true;
+}
+
+/** Refuses a shape of what has one value a row that is not the layout's without its class axis. */
+export function checkRowShape(name: string, shape: readonly number[], layout: Rows): void {
+  const expected = layout.shape.filter((_, axis) => axis !== layout.axis);
+  if (!sameShape(shape, expected)) throw wrongValue(name, `shape [${expected.join(", ")}]`, shape);
 }
 
 function checkAxis(value: unknown, rank: number): number {

@@ -1,6 +1,6 @@
 import type { ClassIndices, TargetArray } from "./backend.js";
-import { type Rows, sameShape } from "./rows.js";
-import { readTensor, type TensorLike } from "./tensor-like.js";
+import { checkRowShape, type Rows } from "./rows.js";
+import { kindOf, readTensor, type TensorLike, type TypedArray } from "./tensor-like.js";
 import { describe, notYet, wrongKind, wrongValue } from "./validate.js";
 
 /** One class a row: any integer array, or a tensor of one. */
@@ -27,30 +27,43 @@ const IGNORED = -1;
 export function readTargets(value: unknown): RawTargets {
   if (Array.isArray(value)) return { data: value, shape: undefined };
   const { data, shape } = readTensor("targets", value, TARGETS);
-  if (data instanceof Float32Array || data instanceof Float64Array)
-    throw notYet("targets", "a float array (soft targets)");
-  if (data instanceof Uint8ClampedArray) throw wrongKind("targets", TARGETS, data);
-  return { data, shape };
+  if (isIntegers(data)) return { data, shape };
+  if (kindOf(data).startsWith("Float")) throw notYet("targets", "a float array (soft targets)");
+  throw wrongKind("targets", TARGETS, data);
+}
+
+const INTEGER_KINDS = new Set([
+  "Int8Array",
+  "Int16Array",
+  "Int32Array",
+  "Uint8Array",
+  "Uint16Array",
+  "Uint32Array",
+  "BigInt64Array",
+  "BigUint64Array",
+]);
+
+function isIntegers(data: TypedArray): data is IntegerArray {
+  return INTEGER_KINDS.has(kindOf(data));
 }
 
 /** Checks that there is one target a row of the logits, and that each is a class or `ignoreIndex`. */
-export function checkTargets(
-  { data, shape }: RawTargets,
-  ignoreIndex: number,
-  { shape: logitsShape, axis, rows, classes }: Rows,
-): CheckedTargets {
-  if (shape) {
-    const expected = logitsShape.filter((_, i) => i !== axis);
-    if (!sameShape(shape, expected)) throw wrongValue("targets", `shape [${expected.join(", ")}]`, shape);
-  }
+export function checkTargets({ data, shape }: RawTargets, ignoreIndex: number, layout: Rows): CheckedTargets {
+  const { rows, classes } = layout;
+  if (shape) checkRowShape("targets", shape, layout);
   if (data.length !== rows) throw wrongValue("targets", `${rows} values, one a row`, data.length);
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
-    return checkCopied(data, bigintReader(data), ignoreIndex, classes);
-  }
-  if (data instanceof Uint32Array || !ArrayBuffer.isView(data)) {
-    return checkCopied(data, (i) => data[i], ignoreIndex, classes);
-  }
+  if (!ArrayBuffer.isView(data)) return checkCopied(data, (i) => data[i], ignoreIndex, classes);
+  if (isBigInt(data)) return checkCopied(data, bigintReader(data), ignoreIndex, classes);
+  if (isUint32(data)) return checkCopied(data, (i) => data[i], ignoreIndex, classes);
   return checkInPlace(data, ignoreIndex, classes);
+}
+
+function isBigInt(data: IntegerArray): data is BigInt64Array | BigUint64Array {
+  return kindOf(data).startsWith("Big");
+}
+
+function isUint32(data: IntegerArray): data is Uint32Array {
+  return kindOf(data) === "Uint32Array";
 }
 
 /** Targets that a backend reads as they are. */
@@ -92,7 +105,7 @@ function checkCopied(
 /** Reads 64-bit integers as two words each: a BigInt would be an allocation an element. Exact up to 2^53. */
 function bigintReader(data: BigInt64Array | BigUint64Array): (i: number) => number {
   const words = new Uint32Array(data.buffer, data.byteOffset, data.length * 2);
-  const signed = data instanceof BigInt64Array;
+  const signed = kindOf(data) === "BigInt64Array";
   return (i) => {
     const high = Number(words[2 * i + 1]);
     return (signed ? high | 0 : high) * 2 ** 32 + Number(words[2 * i]);

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Storage } from "./backend.js";
 
 /** Values in a core's own memory, which its functions read and write (`out`) without a copy. */
@@ -8,7 +9,7 @@ export interface Tensor {
    * rather than keep it.
    */
   readonly data: Float32Array;
-  /** Lets the values go; `using` does so at the end of its block. */
+  /** Lets the values go; `using` does so at the end of its block. Their place is the next tensor's: keep no view of it. */
   dispose(): void;
   [Symbol.dispose](): void;
 }

@@ -1,6 +1,6 @@
 /**
- * What every function asks of its arguments. All errors of the package are thrown here and before anything is written:
- * `TypeError` for a wrong kind, `RangeError` for a wrong value, each naming the argument, what was expected and what came.
+ * The checks that functions share, and the form of every error: `TypeError` for a wrong kind, `RangeError` for a wrong value,
+ * naming the argument, what was expected and what came. They are thrown before anything is computed or written.
  */
 
 export function wrongKind(name: string, expected: string, got: unknown): TypeError {
@@ -21,9 +21,16 @@ export function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
-  if (Array.isArray(value)) return `[${value.join(", ")}]`;
+  if (Array.isArray(value)) return describeArray(value);
   const name = Object.getPrototypeOf(value)?.constructor?.name ?? "object without a prototype";
   return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
+}
+
+const SHOWN = 8;
+
+function describeArray(values: readonly unknown[]): string {
+  const shown = values.slice(0, SHOWN).map(describe).join(", ");
+  return values.length > SHOWN ? `[${shown}, … (${values.length} values)]` : `[${shown}]`;
 }
 
 /** The losses' options that this version has not. */

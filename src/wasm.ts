@@ -124,8 +124,8 @@ export type WasmName = "wasm-relaxed-simd" | "wasm-simd";
 
 const BINARIES: Record<WasmName, string> = { "wasm-relaxed-simd": relaxedSimd, "wasm-simd": strictSimd };
 
-/** Compiled once, however many cores there are. */
-const modules = new Map<WasmName, WebAssembly.Module>();
+/** What came of compiling, once, however many cores there are. */
+const compiled = new Map<WasmName, WebAssembly.Module | Error>();
 
 /** A fresh instance with a memory of its own. Throws an Error that says why where this engine cannot run the binary. */
 export function instantiate(name: WasmName): Kernels {
@@ -138,15 +138,16 @@ export function instantiate(name: WasmName): Kernels {
 }
 
 function compile(name: WasmName): WebAssembly.Module {
-  const compiled = modules.get(name);
-  if (compiled) return compiled;
+  const known = compiled.get(name) ?? tryToCompile(name);
+  compiled.set(name, known);
+  if (known instanceof Error) throw known;
+  return known;
+}
+
+function tryToCompile(name: WasmName): WebAssembly.Module | Error {
   const bytes = decode(BINARIES[name]);
-  if (!WebAssembly.validate(bytes)) {
-    throw new Error(`${name}: this engine does not know ${name === "wasm-simd" ? "" : "relaxed "}SIMD`);
-  }
-  const module = new WebAssembly.Module(bytes);
-  modules.set(name, module);
-  return module;
+  if (WebAssembly.validate(bytes)) return new WebAssembly.Module(bytes);
+  return new Error(`${name}: this engine does not know ${name === "wasm-simd" ? "" : "relaxed "}SIMD`);
 }
 
 /** A loop: `Uint8Array.from` with a function takes longer than compiling does. */

@@ -1,11 +1,14 @@
-import { afterAll, expect, test } from "vitest";
-import { createCore } from "../src/index.js";
-import { describeBackends } from "./backends.js";
+import { afterAll, describe, expect, test } from "vitest";
+import { type Core, CrossCheckError, createCore } from "../src/index.js";
+import { availableBackends, describeBackends } from "./backends.js";
 import { type ArrayCall, arrayCalls, inPlaceCalls } from "./calls.js";
 import { batchOf, everyClassCount, familyNames, longRows, manyRows, type Shape } from "./inputs.js";
 import { ignoring } from "./losses.js";
 import { sum } from "./oracle.js";
 import { expectCloseNumber, expectSameBits, rowLosses } from "./tolerances.js";
+
+/** A number as a message shows it. */
+const NUMBER = "(?:NaN|-?Infinity|-?\\d[\\d.e+-]*)";
 
 const LARGE: readonly Shape[] = [...longRows, ...manyRows];
 
@@ -86,5 +89,32 @@ describeBackends("agreement", (core, backend) => {
       const { loss } = core.crossEntropyWithGrad(logits, targets);
       expectCloseNumber(name, loss, alone, rowLosses(logits.length));
     }
+  });
+});
+
+describe.each(availableBackends.filter((backend) => backend !== "js"))("the cross-check of %s", (backend) => {
+  const { logits, targets, shape } = batchOf("normal", { rows: 7, classes: 19 });
+  const logProbs = createCore({ backend: "js" }).logSoftmax(logits, { shape });
+
+  const calls: Record<string, (core: Core) => unknown> = {
+    logSumExp: (core) => core.logSumExp(logits, { shape }),
+    logSoftmax: (core) => core.logSoftmax(logits, { shape }),
+    softmax: (core) => core.softmax(logits, { shape }),
+    logSoftmaxGrad: (core) => core.logSoftmaxGrad(logits, logProbs, { shape }),
+    crossEntropy: (core) => core.crossEntropy(logits, targets),
+    crossEntropyWithGrad: (core) => core.crossEntropyWithGrad(logits, targets),
+  };
+
+  test.each(Object.entries(calls))("finds a fault in %s, and names function, index and both values", (name, call) => {
+    const core = createCore({ backend, crossCheck: true });
+    expect(() => call(core)).not.toThrow();
+    // The kernels' constants lie in their memory, which a tensor lets us reach: those of ordinary size become too large.
+    const memory = new Float32Array(core.tensor([1]).data.buffer);
+    memory.forEach((value, i) => {
+      if (value > 0.1 && value < 1.5) memory[i] = value * 1.01;
+    });
+    expect(() => call(core)).toThrow(CrossCheckError);
+    expect(() => call(core)).toThrow(new RegExp(`${name}\\W+\\d+\\W.*\\s${NUMBER}.*\\s${NUMBER}`));
+    core.dispose();
   });
 });

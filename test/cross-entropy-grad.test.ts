@@ -6,11 +6,11 @@ import { checkLossAndGrad, ignoring, wantedSum } from "./losses.js";
 const REDUCTIONS = ["mean", "sum", "none"] as const;
 
 describeBackends("crossEntropyWithGrad", (core) => {
-  test.each(familyNames)("is exact within tolerance for 1 to 70 classes, %s", (family) => {
+  test.each(familyNames)("is exact within tolerance for every class count, %s", (family) => {
     for (const shape of everyClassCount) checkLossAndGrad(core, batchOf(family, shape), { reduction: "none" });
   });
 
-  test("is exact within tolerance for 1 to 70 classes in 1 to 9 rows", () => {
+  test("is exact within tolerance for every class count in every number of rows", () => {
     for (const shape of everyRowCount) checkLossAndGrad(core, batchOf("normal", shape));
   });
 

@@ -17,7 +17,17 @@ const FLOATS = "a Float32Array or a tensor of one ({ data, shape })";
 const arrays: readonly Case[] = [
   [`x: expected ${FLOATS}, got undefined`, TypeError, (core) => core.logSoftmax?.()],
   [`x: expected ${FLOATS}, got null`, TypeError, (core) => core.softmax?.(null)],
-  [`x: expected ${FLOATS}, got [1, 2]`, TypeError, (core) => core.logSumExp?.([1, 2])],
+  [`x: expected ${FLOATS}, got [1, 2]; pass Float32Array.from(…)`, TypeError, (core) => core.logSumExp?.([1, 2])],
+  [
+    `x: expected ${FLOATS}, got [0, 1, 2, 3, 4, 5, 6, 7, … (2000 values)]; pass Float32Array.from(…)`,
+    TypeError,
+    (core) => core.softmax?.(Array.from({ length: 2000 }, (_, i) => i)),
+  ],
+  [
+    "x: expected at least the class axis, got []",
+    RangeError,
+    (core) => core.softmax?.({ data: new Float32Array(1), shape: [] }),
+  ],
   [`logits: expected ${FLOATS}, got "1 2"`, TypeError, (core) => core.crossEntropy?.("1 2", targets)],
   [
     `logits: expected ${FLOATS}, got an Int32Array`,
@@ -68,9 +78,9 @@ const arrays: readonly Case[] = [
     (core) => core.logSoftmaxGrad?.(new Float32Array(29), logits(), { out }),
   ],
   [
-    "gradOutput: expected shape [30], got [3, 10]",
+    "gradOutput: expected shape [10, 3], got [3, 10]",
     RangeError,
-    (core) => core.softmaxGrad?.({ data: logits(), shape: [3, 10] }, logits(), { out }),
+    (core) => core.softmaxGrad?.({ data: logits(), shape: [3, 10] }, { data: logits(), shape: [10, 3] }, { out }),
   ],
 ];
 
@@ -104,10 +114,11 @@ const shapes: readonly Case[] = [
     RangeError,
     (core) => core.crossEntropy?.(logits(), [1, 2, 3, 4]),
   ],
+  ["targets: expected one value a row of 30 logits, got 0", RangeError, (core) => core.crossEntropy?.(logits(), [])],
   [
-    "logits: expected a multiple of 0 values, the number of targets, or a shape, got 30",
+    "logits: expected a multiple of 2 values, the number of targets, or a shape, got 0",
     RangeError,
-    (core) => core.crossEntropy?.(logits(), []),
+    (core) => core.crossEntropy?.(new Float32Array(0), [0, 1]),
   ],
 ];
 
@@ -249,6 +260,16 @@ const options: readonly Case[] = [
     (core) => core.crossEntropyWithGrad?.(logits(), targets, { gradOutput: [1, 2], reduction: "none", out }),
   ],
   [
+    "gradOutput: expected shape [3], got [1, 3]",
+    RangeError,
+    (core) =>
+      core.crossEntropyWithGrad?.(logits(), targets, {
+        gradOutput: { data: new Float32Array(3), shape: [1, 3] },
+        reduction: "none",
+        out,
+      }),
+  ],
+  [
     'gradOutput[1]: expected a number, got "2"',
     TypeError,
     (core) => core.crossEntropyWithGrad?.(logits(), targets, { gradOutput: [1, "2", 3], reduction: "none", out }),
@@ -330,6 +351,21 @@ describeBackends("errors", (core) => {
     expectError(() => own.tensor([2]), Error, "core: expected one in use, got one after its dispose()");
     expectError(() => kept.data, Error, "tensor: expected one in use, got one after its dispose()");
     expect(core.crossEntropy(logits(), targets)).toBe(good);
+  });
+});
+
+describe("arrays that are gone", () => {
+  const message = (name: string) =>
+    `${name}: expected a live array, got a view of memory that has moved; read a tensor's data anew after making another`;
+
+  it("are refused by name", () => {
+    const gone = new Float32Array(6);
+    structuredClone(gone, { transfer: [gone.buffer] });
+    const core = createCore({ backend: "js" });
+    expectError(() => core.softmax(gone), TypeError, message("x"));
+    expectError(() => core.crossEntropy(gone, [0, 1]), TypeError, message("logits"));
+    expectError(() => core.softmax(new Float32Array(6), { out: gone }), TypeError, message("out"));
+    expectError(() => core.softmax({ data: gone, shape: [0, 6] }), TypeError, message("x"));
   });
 });
 

@@ -28,11 +28,11 @@ export function describeForward({ name, exact, tolerance, perRow }: Forward): vo
   };
 
   describeBackends(name, (core) => {
-    test.each(familyNames)("is exact within tolerance for 1 to 70 classes, %s", (family) => {
+    test.each(familyNames)("is exact within tolerance for every class count, %s", (family) => {
       for (const shape of everyClassCount) check(core, batchOf(family, shape));
     });
 
-    test("is exact within tolerance for 1 to 70 classes in 1 to 9 rows", () => {
+    test("is exact within tolerance for every class count in every number of rows", () => {
       for (const shape of everyRowCount) check(core, batchOf("normal", shape));
     });
 

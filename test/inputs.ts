@@ -81,6 +81,22 @@ const FAMILIES = {
     return below(random, row.length);
   },
 
+  /** Terms that a float32 sum of the largest and the others loses, each just below half a unit in its last place. */
+  drowned(row, random, index) {
+    fill(row, () => (index % 2 === 0 ? -16.7 : -16.7 - 0.1 * random()));
+    row[below(random, row.length)] = 0;
+    const target = below(random, row.length);
+    row[target] = 5 * (index % 3);
+    return target;
+  },
+
+  /** One value throughout, where all errors of an exponential are the same and add up. */
+  equal(row, random) {
+    const value = 12 * random() - 6;
+    fill(row, () => value);
+    return below(random, row.length);
+  },
+
   tiny(row, random) {
     fill(row, () => 1e-30 * normal(random));
     return below(random, row.length);
@@ -111,6 +127,8 @@ export const familyNames: readonly FamilyName[] = [
   "flat",
   "tied",
   "huge",
+  "drowned",
+  "equal",
   "tiny",
   "masked",
   "nearCertain",
@@ -185,12 +203,18 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);
 }
 
-/** Every class count through twice any unrolling and a remainder, in enough rows for a group of sixteen and a tail. */
-export const everyClassCount: readonly Shape[] = range(1, 70).map((classes) => ({ rows: 19, classes }));
+/**
+ * Every class count through twice any unrolling and a remainder, twice: from 1, where rows may be taken in groups, and
+ * from where a row is long enough to be taken by itself.
+ */
+const CLASS_COUNTS = [...range(1, 70), ...range(120, 152)];
+
+/** Every class count, in enough rows for a group of sixteen and a remainder. */
+export const everyClassCount: readonly Shape[] = CLASS_COUNTS.map((classes) => ({ rows: 19, classes }));
 
 /** Every class count in every number of rows, for what handles rows in groups. */
-export const everyRowCount: readonly Shape[] = range(1, 9).flatMap((rows) =>
-  range(1, 70).map((classes) => ({ rows, classes })),
+export const everyRowCount: readonly Shape[] = [...range(1, 9), 15, 16, 17, 33].flatMap((rows) =>
+  CLASS_COUNTS.map((classes) => ({ rows, classes })),
 );
 
 /** Rows beyond a cache and beyond any scratch block, of odd lengths. */
@@ -214,13 +238,18 @@ export const manyRows: readonly Shape[] = [
   { rows: 150001, classes: 1 },
 ];
 
+/** So many rows of a middling length that the worst rounding of a float32 sum is among them. */
+const luckless: readonly Shape[] = [{ rows: 997, classes: 500 }];
+
 /**
  * Large shapes in the families that differ there: equal terms are where a long float32 sum drifts, unequal ones where it
  * loses the small beside the large.
  */
 export const largeCases: readonly { readonly family: FamilyName; readonly shapes: readonly Shape[] }[] = [
   { family: "flat", shapes: longRows },
-  { family: "peaked", shapes: longRows },
+  { family: "equal", shapes: longRows },
+  { family: "drowned", shapes: longRows },
+  { family: "peaked", shapes: [...longRows, ...luckless] },
   { family: "nearCertain", shapes: longRows.filter(({ classes }) => classes < 200_000) },
   { family: "masked", shapes: longRows.filter(({ classes }) => classes < 200_000) },
   { family: "normal", shapes: [...manyRows, ...seams] },

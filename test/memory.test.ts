@@ -5,7 +5,7 @@ import { type ArrayCall, arrayCalls, inPlaceCalls } from "./calls.js";
 import { type Batch, batchOf, below, manyRows, mulberry32, type Shape, seams } from "./inputs.js";
 import { ignoring } from "./losses.js";
 import { at } from "./oracle.js";
-import { expectSameBits } from "./tolerances.js";
+import { expectSameBits, wordsOf } from "./tolerances.js";
 
 const SHAPES: readonly Shape[] = [
   { rows: 7, classes: 1 },
@@ -14,7 +14,9 @@ const SHAPES: readonly Shape[] = [
   { rows: 4, classes: 4 },
   { rows: 3, classes: 7 },
   { rows: 5, classes: 16 },
-  { rows: 7, classes: 67 },
+  { rows: 37, classes: 5 },
+  { rows: 19, classes: 67 },
+  { rows: 3, classes: 131 },
   { rows: 2, classes: 1000 },
   { rows: 2, classes: 4099 },
 ];
@@ -27,10 +29,6 @@ const LARGE: readonly Shape[] = [
 
 /** A word that no computation comes to. */
 const CANARY = 0x5ca1ab1e;
-
-function wordsOf(values: Float32Array): Uint32Array {
-  return new Uint32Array(values.buffer, values.byteOffset, values.length);
-}
 
 /** A tensor of the core that holds these values. */
 function tensorOf(core: Core, values: Float32Array, shape: readonly number[] = [values.length]): Tensor {
@@ -122,6 +120,22 @@ describeBackends("memory", (core, backend) => {
         call.run(core, data, batch, data);
         expectSameBits(`${call.name} ${batch.name} in a tensor`, data, want);
       });
+    }
+  });
+
+  test("the loss beside a gradient is that of the logits, also where the gradient overwrites them", () => {
+    for (const family of ["peaked", "huge"] as const) {
+      for (const shape of [...SHAPES, ...LARGE]) {
+        const { name, logits, targets } = batchOf(family, shape);
+        const want = core.crossEntropyWithGrad(logits, targets, { reduction: "none" }).loss;
+        const own = logits.slice();
+        const { loss } = core.crossEntropyWithGrad(own, targets, { reduction: "none", out: own });
+        expectSameBits(name, loss, want);
+        inTensor(logits, ({ data }) => {
+          const { loss } = core.crossEntropyWithGrad(data, targets, { reduction: "none", out: data });
+          expectSameBits(`${name} in a tensor`, loss, want);
+        });
+      }
     }
   });
 
@@ -237,7 +251,7 @@ describeBackends("memory", (core, backend) => {
     const own = createCore({ backend });
     const probe = tensorOf(own, new Float32Array(64).fill(1));
     const before = new Uint32Array(probe.data.buffer.slice(0));
-    for (const shape of [...SHAPES, ...LARGE, ...seams.slice(-10), ...manyRows]) {
+    for (const shape of [...SHAPES, ...LARGE, ...seams.slice(-15), ...manyRows]) {
       const batch = batchOf("normal", shape);
       for (const { run, input } of arrayCalls) run(own, input(batch), batch);
     }

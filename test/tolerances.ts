@@ -126,7 +126,8 @@ export const expectCloseNumber = vi.defineHelper(
   },
 );
 
-function wordsOf(values: Float32Array): Uint32Array {
+/** The bits of float32 values, as a view of them. */
+export function wordsOf(values: Float32Array): Uint32Array {
   return new Uint32Array(values.buffer, values.byteOffset, values.length);
 }
 
