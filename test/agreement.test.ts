@@ -1,5 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
+import { crossChecked } from "../src/cross-check.js";
 import { type Core, CrossCheckError, createCore } from "../src/index.js";
+import { scalarBackend } from "../src/scalar.js";
 import { availableBackends, describeBackends } from "./backends.js";
 import { type ArrayCall, arrayCalls, inPlaceCalls } from "./calls.js";
 import { batchOf, everyClassCount, familyNames, longRows, manyRows, type Shape } from "./inputs.js";
@@ -116,5 +118,40 @@ describe.each(availableBackends.filter((backend) => backend !== "js"))("the cros
     expect(() => call(core)).toThrow(CrossCheckError);
     expect(() => call(core)).toThrow(new RegExp(`${name}\\W+\\d+\\W.*\\s${NUMBER}.*\\s${NUMBER}`));
     core.dispose();
+  });
+});
+
+describe("a cross-check of a backend that errs", () => {
+  const js = scalarBackend();
+  const layout = { outer: 1, classes: 3, inner: 1 };
+  const logits = Float32Array.of(1, 1, -Infinity);
+
+  test("finds a finite value where an infinite one belongs", () => {
+    const wrong = crossChecked({ ...js, logSoftmax: (x, out) => out.set(x) }, js);
+    expect(() => wrong.logSoftmax(logits, new Float32Array(3), layout)).toThrow(CrossCheckError);
+    const finite = crossChecked({ ...js, crossEntropy: () => 5 }, js);
+    const targets = { data: Int32Array.of(2), ignoreIndex: -100 };
+    expect(() => finite.crossEntropy(logits, targets, undefined, layout)).toThrow(
+      new CrossCheckError("crossEntropy", 0, 5, Number.POSITIVE_INFINITY),
+    );
+  });
+
+  test("names the row whose loss is wrong", () => {
+    const wrong = crossChecked(
+      {
+        ...js,
+        crossEntropy(x, targets, losses, rows) {
+          const total = js.crossEntropy(x, targets, losses, rows);
+          if (losses) losses[1] = 7;
+          return total + 1;
+        },
+      },
+      js,
+    );
+    const targets = { data: Int32Array.of(0, 0), ignoreIndex: -100 };
+    const rows = { outer: 2, classes: 3, inner: 1 };
+    expect(() => wrong.crossEntropy(new Float32Array(6), targets, new Float32Array(2), rows)).toThrow(
+      /^crossEntropy\[1\]: /,
+    );
   });
 });

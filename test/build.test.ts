@@ -84,7 +84,7 @@ describe("the package", () => {
 
   it("has types that a strict user can build on", () => {
     const code = `
-      import { type Core, createCore, crossEntropy, crossEntropyWithGrad, type Reduction } from "surprisal";
+      import { type Core, createCore, crossEntropy, crossEntropyWithGrad, type CrossEntropyOptions, type Reduction } from "surprisal";
       import { klDivergence } from "surprisal/information";
       const core: Core = createCore({ backend: "js" });
       const logits = new Float32Array(6);
@@ -97,18 +97,16 @@ describe("the package", () => {
       const bits: number = klDivergence(softmax(logits), [1, 0, 0, 0, 0, 0], { base: 2 });
       export default [mean, summed, rows, grad, either, softmax(logits), bits];
       // @ts-expect-error: a reduced loss is a number
-      export const wrong: Float32Array = crossEntropy(logits, [0, 1]);`;
+      export const wrong: Float32Array = crossEntropy(logits, [0, 1]);
+      export const open: number | Float32Array = crossEntropy(logits, [0, 1], {} as CrossEntropyOptions);
+      export const unset: number = crossEntropy(logits, [0, 1], { reduction: undefined });
+      // As the types of ONNX Runtime have a tensor: its data may be strings.
+      declare const tensor: { data: Float32Array | BigInt64Array | string[]; dims: readonly number[] };
+      export const fromTensor: Float32Array = core.softmax(tensor);
+      // @ts-expect-error: a tensor has a shape
+      export const shapeless = core.softmax({ data: logits });`;
     writeFileSync(join(scratch, "user", "types.mts"), code);
-    const options = [
-      "--strict",
-      "--noEmit",
-      "--module",
-      "nodenext",
-      "--target",
-      "es2022",
-      "--lib",
-      "es2022,esnext,dom",
-    ];
+    const options = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2022", "--lib", "es2022,dom"];
     const compiler = resolve("node_modules/typescript/bin/tsc");
     const cwd = join(scratch, "user");
     expect(execFileSync(process.execPath, [compiler, ...options, "types.mts"], { cwd, encoding: "utf8" })).toBe("");
