@@ -25,6 +25,7 @@ import {
   tile_scale,
   tile_shift,
   tile_store,
+  width,
 } from "./tile";
 import { Wide } from "./wide";
 
@@ -110,7 +111,7 @@ export function cross_entropy_forward_backward_tile(
 
 /** The targets of the tile's rows, and their logits. */
 function read_targets(logits: usize, targets: usize, count: i32, ignoreIndex: i32): void {
-  for (let lane = 0; lane < LANES; lane++) {
+  for (let lane = 0; lane < <i32>(width >> 2); lane++) {
     const offset = (<usize>lane) << 2;
     const target = lane < count ? load<i32>(targets + offset) : ignoreIndex;
     const kept = target !== ignoreIndex;
@@ -134,14 +135,14 @@ function read_maxima(logits: usize, classes: i32): bool {
 /** A chunk with -Infinity in place of the targets. */
 function load_others(logits: usize, first: i32, n: i32): void {
   tile_load(TILE, logits, first, n);
-  for (let lane = 0; lane < LANES; lane++) {
+  for (let lane = 0; lane < <i32>(width >> 2); lane++) {
     const place = tile_place(TILE, lane, load<i32>(TARGETS + ((<usize>lane) << 2)), first, n);
     if (place !== 0) store<f32>(place, -Infinity);
   }
 }
 
 function put_at_targets(values: usize, first: i32, n: i32): void {
-  for (let lane = 0; lane < LANES; lane++) {
+  for (let lane = 0; lane < <i32>(width >> 2); lane++) {
     const offset = (<usize>lane) << 2;
     const place = tile_place(TILE, lane, load<i32>(TARGETS + offset), first, n);
     if (place !== 0) store<f32>(place, load<f32>(values + offset));
@@ -157,7 +158,7 @@ function compute_losses(): void {
   const kappa = f64x2.splat(LOG_KAPPA);
   const bound = f64x2.splat(600);
   let ordinary = i64x2.splat(-1);
-  for (let pair: usize = 0; pair < 8; pair++) {
+  for (let pair: usize = 0; pair < width >> 3; pair++) {
     const narrow = pair << 3;
     const wide = pair << 4;
     const reference = f64x2.sub(f64x2.mul(Wide.load(REFERENCE + narrow), ln2), kappa);
@@ -167,11 +168,12 @@ function compute_losses(): void {
     ordinary = v128.and(ordinary, here);
     v128.store(ODDS + wide, f64x2.mul(v128.load(SUM + wide), Wide.exp(u)));
   }
-  for (let wide: usize = 0; wide < 128; wide += 16) {
+  for (let wide: usize = 0; wide < width << 1; wide += 16) {
     v128.store(LOSSES + wide, Wide.log1p(v128.load(ODDS + wide)));
   }
   if (!i64x2.all_true(ordinary)) {
-    for (let lane: usize = 0; lane < 16; lane++) if (load<i64>(ORDINARY + (lane << 3)) === 0) compute_loss(lane);
+    for (let lane: usize = 0; lane < width >> 2; lane++)
+      if (load<i64>(ORDINARY + (lane << 3)) === 0) compute_loss(lane);
   }
 }
 
@@ -187,7 +189,7 @@ function compute_loss(lane: usize): void {
 /** What the others' exponentials are multiplied by, and the gradients at the targets: scale · (1 - p_y), negated. */
 function compute_factors(scales: usize, count: i32, scaleStride: usize): void {
   const one = f64x2.splat(1);
-  for (let pair = 0; pair < 8; pair++) {
+  for (let pair = 0; pair < <i32>(width >> 3); pair++) {
     const wide = (<usize>pair) << 4;
     const narrow = (<usize>pair) << 3;
     // Lanes without a row take the first one's scale.

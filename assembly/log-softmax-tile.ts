@@ -26,6 +26,7 @@ import {
   tile_scale,
   tile_shift,
   tile_store,
+  width,
 } from "./tile";
 import { Wide } from "./wide";
 
@@ -125,7 +126,7 @@ export function log_softmax_backward_tile(
       const n = min(CHUNK, classes - first);
       tile_load(TILE, gradOutput, first, n);
       tile_load(SECOND, logProbs, first, n);
-      for (let v: usize = 0; v < 4; v++) subtract_exponentials(v, n);
+      for (let v: usize = 0; v < width >> 4; v++) subtract_exponentials(v, n);
       tile_store(TILE, grad, first, n);
     }
   }
@@ -195,7 +196,7 @@ function compute_logarithms(): void {
   const ln2 = f64x2.splat(LN2);
   const kappa = f64x2.splat(LOG_KAPPA);
   const zero = f64x2.splat(0);
-  for (let pair: usize = 0; pair < 8; pair++) {
+  for (let pair: usize = 0; pair < width >> 3; pair++) {
     const sum = v128.load(SUM + (pair << 4));
     const reference = f64x2.sub(f64x2.mul(Wide.load(REFERENCE + (pair << 3)), ln2), kappa);
     const none = v128.not(f64x2.gt(sum, zero));
@@ -216,7 +217,7 @@ function log_sum_exp_of_lane(logits: usize, lane: i32, classes: i32): f32 {
 
 /** The two parts in which a log-sum-exp is taken off, as in `row_log_softmax`. */
 function split_logarithms(): void {
-  for (let pair: usize = 0; pair < 8; pair++) {
+  for (let pair: usize = 0; pair < width >> 3; pair++) {
     const narrow = pair << 3;
     const log = v128.load(LOGARITHMS + (pair << 4));
     const shift = v128.load64_zero(SHIFT + narrow);
@@ -231,7 +232,7 @@ function split_logarithms(): void {
 
 function subtract_logarithms(n: i32): void {
   const zero = f32x4.splat(0);
-  for (let i: usize = 0; i < CLASS; i += 16) {
+  for (let i: usize = 0; i < width; i += 16) {
     const near = v128.load(NEAR + i);
     const rest = v128.load(REST + i);
     const end = TILE + i + <usize>n * CLASS;
@@ -243,7 +244,7 @@ function subtract_logarithms(n: i32): void {
 
 /** 1 / sum, NaN where there is no softmax. */
 function compute_factors(): void {
-  for (let pair: usize = 0; pair < 8; pair++) {
+  for (let pair: usize = 0; pair < width >> 3; pair++) {
     const sum = v128.load(SUM + (pair << 4));
     const none = f64x2.eq(sum, f64x2.splat(0));
     Wide.store(FACTORS + (pair << 3), v128.or(f64x2.div(f64x2.splat(1), sum), none));
@@ -252,7 +253,7 @@ function compute_factors(): void {
 
 /** Adds n classes to the sums. */
 function add_all(n: i32): void {
-  for (let v: usize = 0; v < 4; v++) {
+  for (let v: usize = 0; v < width >> 4; v++) {
     let low = v128.load(SUM + (v << 5));
     let high = v128.load(SUM + (v << 5), 16);
     const end = TILE + (v << 4) + <usize>n * CLASS;
@@ -268,7 +269,7 @@ function add_all(n: i32): void {
 
 /** Adds the products with the second tile to the sums. */
 function add_products(n: i32): void {
-  for (let v: usize = 0; v < 4; v++) {
+  for (let v: usize = 0; v < width >> 4; v++) {
     let low = v128.load(SUM + (v << 5));
     let high = v128.load(SUM + (v << 5), 16);
     const end = <usize>n * CLASS;
@@ -316,7 +317,7 @@ function subtract_exponentials(v: usize, n: i32): void {
 
 /** probs · (g - Σ g · probs) for n classes. */
 function multiply_deviations(n: i32): void {
-  for (let v: usize = 0; v < 4; v++) {
+  for (let v: usize = 0; v < width >> 4; v++) {
     const dot = narrow_sums(v, 1);
     const end = <usize>n * CLASS;
     for (let at: usize = v << 4; at < end; at += CLASS) {

@@ -37,6 +37,8 @@ const ROWS: i32 = 1;
 const ANYHOW: i32 = 2;
 let arrangement: i32 = ANYHOW;
 let rowsInTile: i32 = 0;
+/** What of a class is in use, in bytes: whole vectors, of which a tile with few rows has fewer than four. */
+export let width: usize = CLASS;
 /** The distance between a row's classes, in bytes. */
 let classStride: usize = 4;
 
@@ -48,7 +50,8 @@ export function tile_begin(row: i32, rows: i32, classes: i32, inner: i32, stride
   let position = row - block * inner;
   const full = rowsInTile === LANES;
   arrangement = full && stride === 1 ? ROWS : full && position + LANES <= inner ? NEIGHBOURS : ANYHOW;
-  for (let lane = 0; lane < LANES; lane++) {
+  width = (<usize>((rowsInTile + 3) & ~3)) << 2;
+  for (let lane = 0; lane < <i32>(width >> 2); lane++) {
     const start = lane < rowsInTile ? (<usize>block * classes * stride + position) << 2 : load<u32>(START);
     store<u32>(START + ((<usize>lane) << 2), <u32>start);
     if (++position === inner) {
@@ -102,7 +105,7 @@ export function tile_load(tile: usize, array: usize, first: i32, n: i32): void {
       }
     }
   } else {
-    for (let lane = 0; lane < LANES; lane++, tile += 4) {
+    for (let lane = 0; lane < <i32>(width >> 2); lane++, tile += 4) {
       let from = at + load<u32>(START + ((<usize>lane) << 2));
       let to = tile;
       for (let c = 0; c < n; c++, from += classStride, to += CLASS) store<f32>(to, load<f32>(from));
@@ -159,33 +162,24 @@ export function tile_place(tile: usize, lane: i32, klass: i32, first: i32, n: i3
 
 /** Starts the statistics of a tile's rows anew. */
 export function tile_clear(): void {
-  for (let i: usize = 0; i < CLASS; i += 16) v128.store(MAX + i, f32x4.splat(-Infinity));
+  for (let i: usize = 0; i < width; i += 16) v128.store(MAX + i, f32x4.splat(-Infinity));
   memory.fill(SUM, 0, 128);
 }
 
 /** Takes n classes into the maxima; NaN counts as -Infinity here and shows in the sums. */
 export function tile_max(n: i32): void {
-  let a = v128.load(MAX);
-  let b = v128.load(MAX, 16);
-  let d = v128.load(MAX, 32);
-  let e = v128.load(MAX, 48);
-  const end = TILE + <usize>n * CLASS;
-  for (let at: usize = TILE; at < end; at += CLASS) {
-    a = f32x4.pmax(a, v128.load(at));
-    b = f32x4.pmax(b, v128.load(at, 16));
-    d = f32x4.pmax(d, v128.load(at, 32));
-    e = f32x4.pmax(e, v128.load(at, 48));
+  for (let i: usize = 0; i < width; i += 16) {
+    let max = v128.load(MAX + i);
+    const end = TILE + i + <usize>n * CLASS;
+    for (let at = TILE + i; at < end; at += CLASS) max = f32x4.pmax(max, v128.load(at));
+    v128.store(MAX + i, max);
   }
-  v128.store(MAX, a);
-  v128.store(MAX, b, 16);
-  v128.store(MAX, d, 32);
-  v128.store(MAX, e, 48);
 }
 
 /** The rows' shifts and references from their maxima, as `shift_of` and `reference` have them; whether there is a shift. */
 export function tile_reference(): bool {
   let shifts = i32x4.splat(0);
-  for (let i: usize = 0; i < CLASS; i += 16) {
+  for (let i: usize = 0; i < width; i += 16) {
     const max = v128.load(MAX + i);
     const none = f32x4.eq(max, f32x4.splat(-Infinity));
     const far = v128.andnot(f32x4.ge(f32x4.abs(max), f32x4.splat(FAR)), none);
@@ -202,7 +196,7 @@ export function tile_reference(): bool {
 /** Takes the shifts off n classes. */
 export function tile_shift(n: i32): void {
   for (let c = 0; c < n; c++) {
-    for (let i: usize = 0; i < CLASS; i += 16) {
+    for (let i: usize = 0; i < width; i += 16) {
       const at = TILE + <usize>c * CLASS + i;
       v128.store(at, f32x4.sub(v128.load(at), v128.load(SHIFT + i)));
     }
@@ -211,17 +205,17 @@ export function tile_shift(n: i32): void {
 
 /** Adds the steps e^x · 2^-m of n classes to the sums. */
 export function tile_exp_sum(n: i32): void {
-  for (let v: usize = 0; v < 4; v++) exp_sum_vector(TILE + (v << 4), n, REFERENCE + (v << 4), SUM + (v << 5));
+  for (let v: usize = 0; v < width >> 4; v++) exp_sum_vector(TILE + (v << 4), n, REFERENCE + (v << 4), SUM + (v << 5));
 }
 
 /** The same, and leaves the steps in the tile. */
 export function tile_exp(n: i32): void {
-  for (let v: usize = 0; v < 4; v++) exp_vector(TILE + (v << 4), n, REFERENCE + (v << 4), SUM + (v << 5));
+  for (let v: usize = 0; v < width >> 4; v++) exp_vector(TILE + (v << 4), n, REFERENCE + (v << 4), SUM + (v << 5));
 }
 
 /** Multiplies n classes by a factor a lane; lanes that are not kept become 0, whatever they hold. */
 export function tile_scale(n: i32, factors: usize, kept: usize): void {
-  for (let i: usize = 0; i < CLASS; i += 16) {
+  for (let i: usize = 0; i < width; i += 16) {
     const factor = v128.load(factors + i);
     const keep = v128.load(kept + i);
     const end = TILE + i + <usize>n * CLASS;
