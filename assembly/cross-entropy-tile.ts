@@ -16,7 +16,6 @@ import {
   tile_begin,
   tile_clear,
   tile_exp,
-  tile_exp_sum,
   tile_lane,
   tile_load,
   tile_max,
@@ -59,7 +58,7 @@ export function cross_entropy_forward_tile(
       const n = min(CHUNK, classes - first);
       if (classes > CHUNK) load_others(logits, first, n);
       if (shifted) tile_shift(n);
-      tile_exp_sum(n);
+      tile_exp(n);
     }
     compute_losses();
     total = write_losses(losses + ((<usize>row) << 2), count, total);

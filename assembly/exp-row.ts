@@ -1,10 +1,10 @@
 /**
  * A row's exponentials: their maximum, their sum, and the exponentials themselves.
  *
- * A sum in float32 over 150,000 classes would be off by thousands of half-ulps. Here a float32 lane takes four exponentials,
- * of which three can be lost beside the first, before the sum goes on in float64. Rows go in blocks of 512 logits, and a sum
- * continues an earlier one, so that a row may also come in segments; where these are multiples of a block, the bits are
- * those of the row in one piece.
+ * A sum in float32 over 150,000 classes would be off by thousands of half-ulps. Here a float32 lane takes four
+ * exponentials, of which three can be lost beside the first, before the sum goes on in float64. Rows go in blocks of
+ * 512 logits, and a sum continues an earlier one, so that a row may also come in segments; where these are multiples of
+ * a block, the bits are those of the row in one piece.
  */
 import { Exp, reference, shift_of } from "./exp";
 import { Lanes } from "./lanes";

@@ -1,8 +1,9 @@
 /**
- * The whole ABI. Pointers are byte offsets into the exported memory; logits, probs, grad and the like are float32; targets
- * are int32, row losses float32, row scales float64. Rows of `classes` lie one after another, or for the kernels whose names
- * end in `tile` as `[outer, classes, stride]`, of which the first `inner` positions take part. No kernel allocates, and none
- * writes to an input, but that the cross-entropy of rows has -Infinity in place of a target while that row is summed.
+ * The whole ABI. Pointers are byte offsets into the exported memory; logits, probs, grad and the like are float32;
+ * targets are int32, row losses float32, row scales float64. Rows of `classes` lie one after another, or for the
+ * kernels whose names end in `tile` as `[outer, classes, stride]`, of which the first `inner` positions take part. No
+ * kernel allocates, and none writes to an input, but that the cross-entropy of rows has -Infinity in place of a target
+ * while that row is summed.
  */
 
 export {

@@ -18,7 +18,6 @@ import {
   tile_begin,
   tile_clear,
   tile_exp,
-  tile_exp_sum,
   tile_lane,
   tile_load,
   tile_max,
@@ -48,7 +47,7 @@ export function log_sum_exp_forward_tile(
 ): void {
   for (let row = 0; row < rows; row += LANES) {
     const count = tile_begin(row, rows, classes, inner, stride);
-    add_exponentials(logits, classes, read_maxima(logits, classes));
+    take_exponentials(logits, classes, read_maxima(logits, classes));
     compute_logarithms();
     for (let lane = 0; lane < count; lane++) {
       store<f32>(lse + ((<usize>(row + lane)) << 2), log_sum_exp_of_lane(logits, lane, classes));
@@ -66,13 +65,12 @@ export function log_softmax_forward_tile(
 ): void {
   for (let row = 0; row < rows; row += LANES) {
     tile_begin(row, rows, classes, inner, stride);
-    const shifted = read_maxima(logits, classes);
-    add_exponentials(logits, classes, shifted);
+    take_exponentials(logits, classes, read_maxima(logits, classes));
     compute_logarithms();
     split_logarithms();
     for (let first = 0; first < classes; first += CHUNK) {
       const n = min(CHUNK, classes - first);
-      if (shifted || classes > CHUNK) tile_load(TILE, logits, first, n);
+      tile_load(TILE, logits, first, n);
       subtract_logarithms(n);
       tile_store(TILE, logProbs, first, n);
     }
@@ -171,17 +169,7 @@ function read_maxima(logits: usize, classes: i32): bool {
   return tile_reference();
 }
 
-/** The sums of the exponentials. */
-function add_exponentials(logits: usize, classes: i32, shifted: bool): void {
-  for (let first = 0; first < classes; first += CHUNK) {
-    const n = min(CHUNK, classes - first);
-    if (classes > CHUNK) tile_load(TILE, logits, first, n);
-    if (shifted) tile_shift(n);
-    tile_exp_sum(n);
-  }
-}
-
-/** The same, and a single chunk of them stays in the tile. */
+/** The exponentials and their sums. A single chunk of them stays in the tile. */
 function take_exponentials(logits: usize, classes: i32, shifted: bool): void {
   for (let first = 0; first < classes; first += CHUNK) {
     const n = min(CHUNK, classes - first);

@@ -62,7 +62,8 @@ export function softmax_factor(sum: f64): f32 {
 /**
  * x - lse for n logits of a row with this maximum, whose exponentials sum to `sum`. lse is taken off in two parts, each
  * subtraction rounding once, to the size of its result: far out what the row is shifted by and the rest, else its
- * float32 and what that rounds off. No rounding makes a probability larger than 1. A row of only -Infinity, with +Infinity or with NaN has no log-softmax but NaN.
+ * float32 and what that rounds off. No rounding makes a probability larger than 1. A row of only -Infinity, with
+ * +Infinity or with NaN has no log-softmax but NaN.
  */
 export function row_log_softmax(logits: usize, logProbs: usize, n: i32, max: f32, sum: f64): void {
   const shift = shift_of(max);

@@ -15,7 +15,9 @@ export const CHUNK: i32 = 256;
 /** One class of all lanes, in bytes. */
 export const CLASS: usize = 64;
 
-/** How many classes are summed in float32 before the sum goes on in float64: a lane is all the row has, so it is few. */
+/**
+ * How many classes are summed in float32 before the sum goes on in float64: a lane is all the row has, so it is few.
+ */
 const BLOCK: i32 = 4;
 
 /** The classes of the tile, and of a second one for gradients of two inputs. */
@@ -176,7 +178,9 @@ export function tile_max(n: i32): void {
   }
 }
 
-/** The rows' shifts and references from their maxima, as `shift_of` and `reference` have them; whether there is a shift. */
+/**
+ * The rows' shifts and references from their maxima, as `shift_of` and `reference` have them; whether there is a shift.
+ */
 export function tile_reference(): bool {
   let shifts = i32x4.splat(0);
   for (let i: usize = 0; i < width; i += 16) {
@@ -203,12 +207,7 @@ export function tile_shift(n: i32): void {
   }
 }
 
-/** Adds the steps e^x · 2^-m of n classes to the sums. */
-export function tile_exp_sum(n: i32): void {
-  for (let v: usize = 0; v < width >> 4; v++) exp_sum_vector(TILE + (v << 4), n, REFERENCE + (v << 4), SUM + (v << 5));
-}
-
-/** The same, and leaves the steps in the tile. */
+/** Turns n classes into their steps e^x · 2^-m, and adds these to the sums. */
 export function tile_exp(n: i32): void {
   for (let v: usize = 0; v < width >> 4; v++) exp_vector(TILE + (v << 4), n, REFERENCE + (v << 4), SUM + (v << 5));
 }
@@ -223,35 +222,6 @@ export function tile_scale(n: i32, factors: usize, kept: usize): void {
       v128.store(at, v128.and(f32x4.mul(v128.load(at), factor), keep));
     }
   }
-}
-
-function exp_sum_vector(at: usize, n: i32, reference: usize, sum: usize): void {
-  const log2e = Exp.log2e();
-  const ln2 = Exp.ln2();
-  const ln2Rest = Exp.ln2_rest();
-  const c5 = Exp.coefficient(5);
-  const c4 = Exp.coefficient(4);
-  const c3 = Exp.coefficient(3);
-  const c2 = Exp.coefficient(2);
-  const c1 = Exp.coefficient(1);
-  const c0 = Exp.coefficient(0);
-  const m = v128.load(reference);
-  const bias = Exp.bias(m);
-  const lowest = Exp.lowest(m);
-  let low = v128.load(sum);
-  let high = v128.load(sum, 16);
-  while (n > 0) {
-    const end = at + <usize>min(n, BLOCK) * CLASS;
-    n -= BLOCK;
-    let total = f32x4.splat(0);
-    for (; at < end; at += CLASS) {
-      total = f32x4.add(total, Exp.step(v128.load(at), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0));
-    }
-    low = f64x2.add(low, f64x2.promote_low_f32x4(total));
-    high = f64x2.add(high, Lanes.promote_high(total));
-  }
-  v128.store(sum, low);
-  v128.store(sum, high, 16);
 }
 
 function exp_vector(at: usize, n: i32, reference: usize, sum: usize): void {

@@ -1,6 +1,7 @@
 /**
- * e^u and logarithms in float64, two lanes at a time, for what sixteen rows compute of one number each. Good to 1e-11 of
- * the result, far beyond float32; a test asserts it. They are for ordinary numbers: the caller looks after the others.
+ * e^u and logarithms in float64, two lanes at a time, for what sixteen rows compute of one number each. Good to 1e-11
+ * of the result, far beyond float32; a test asserts it. They are for ordinary numbers: the caller looks after the
+ * others.
  *
  * The polynomials are trees rather than chains: few numbers are in flight here, and their latency is what counts. The
  * constants come from memory: V8 would build each of them anew every time.
@@ -53,8 +54,8 @@ export abstract class Wide {
   }
 
   /**
-   * e^u for |u| ≤ 700; NaN stays NaN. u = n ln 2 + r with |r| ≤ ln 2 / 2; the Taylor series of e^r to r^9 leaves off less
-   * than r^10 / 10! < 7e-12.
+   * e^u for |u| ≤ 700; NaN stays NaN. u = n ln 2 + r with |r| ≤ ln 2 / 2; the Taylor series of e^r to r^9 leaves off
+   * less than r^10 / 10! < 7e-12.
    */
   @inline static exp(u: v128): v128 {
     const magic = Wide.constant(0);
@@ -76,7 +77,8 @@ export abstract class Wide {
 
   /**
    * log y for a finite normal y > 0: y = 2^k (1 + f) with 1 + f in [√½, √2), by the distance of its bits from √½'s, and
-   * log(1 + f) = 2 artanh s with s = f / (2 + f), |s| < 0.172. The series to s^13 leaves off less than s^14 / 15 < 1.4e-12.
+   * log(1 + f) = 2 artanh s with s = f / (2 + f), |s| < 0.172. The series to s^13 leaves off less than s^14 / 15 <
+   * 1.4e-12.
    */
   @inline static log(y: v128): v128 {
     const magic = Wide.constant(0);

@@ -1,10 +1,10 @@
 /**
  * Fits the polynomial of assembly/exp.ts and prints its coefficients, κ and its largest error (`npm run fit`).
  *
- * q(r) = 1 + c1 r + … + c5 r⁵ is to be κ e^r (1 ± E) with the smallest E on |r| ≤ 1.0001 · ln 2 / 2. For given nodes that
- * is linear in κ, the c and E:  Σ c_j r^j e^-r - κ ± E = 0. A Remez exchange finds the nodes where the error is largest. Each
- * coefficient is rounded to float32 in turn, the most significant first, and the rest are fitted anew; at the end each is
- * tried a few float32 to either side.
+ * q(r) = 1 + c1 r + … + c5 r⁵ is to be κ e^r (1 ± E) with the smallest E on |r| ≤ 1.0001 · ln 2 / 2. For given nodes
+ * that is linear in κ, the c and E:  Σ c_j r^j e^-r - κ ± E = 0. A Remez exchange finds the nodes where the error is
+ * largest. Each coefficient is rounded to float32 in turn, the most significant first, and the rest are fitted anew; at
+ * the end each is tried a few float32 to either side.
  */
 const DEGREE = 5;
 const HALF_WIDTH = 1.0001 * (Math.LN2 / 2);

@@ -5,7 +5,9 @@ import type { Kernels } from "./wasm.js";
 /** The longest row that is computed in the scratch in one piece, in values: 1 MiB. */
 export const LONGEST_ROW = 1 << 18;
 
-/** A longer row goes in segments of this many values: whole blocks of the kernels' sums, so that the bits are the same. */
+/**
+ * A longer row goes in segments of this many values: whole blocks of the kernels' sums, so that the bits are the same.
+ */
 export const SEGMENT = 1 << 16;
 
 /** How many values of short rows a block takes: what was copied in is still in the cache when the kernel reads it. */
@@ -72,7 +74,9 @@ export class Arena {
     array.set(this.#floats.subarray(from, from + length), start);
   }
 
-  /** Copies `count` neighbours of each class, which lie `stride` apart from `start`, to the scratch, packed together. */
+  /**
+   * Copies `count` neighbours of each class, which lie `stride` apart from `start`, to the scratch, packed together.
+   */
   pack(array: Float32Array, start: number, stride: number, classes: number, count: number, scratch: number): void {
     const to = scratch >>> 2;
     for (let c = 0; c < classes; c++) copy(array, start + c * stride, this.#floats, to + c * count, count);

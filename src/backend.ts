@@ -25,8 +25,8 @@ export interface Storage {
 }
 
 /**
- * Every function takes inputs, outputs, and how they lie. `logits`, `logProbs`, `probs`, `gradOutput` and `grad` lie as the
- * layout says; `targets`, `scales`, `lse` and `losses` hold one value a row. An output may be an input (in place).
+ * Every function takes inputs, outputs, and how they lie. `logits`, `logProbs`, `probs`, `gradOutput` and `grad` lie as
+ * the layout says; `targets`, `scales`, `lse` and `losses` hold one value a row. An output may be an input (in place).
  */
 export interface Backend {
   readonly name: BackendName;

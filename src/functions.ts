@@ -22,8 +22,8 @@ function sharedCore(): Core {
 /**
  * Log-softmax over the class axis: `logProbs = x - log Σ e^x`, in nats, as `torch.nn.functional.log_softmax`.
  *
- * Within two units in the last place of its size, or 1e-6. A row with NaN, with +Infinity or of only -Infinity is NaN; -Infinity
- * beside finite logits stays -Infinity.
+ * Within two units in the last place of its size, or 1e-6. A row with NaN, with +Infinity or of only -Infinity is NaN;
+ * -Infinity beside finite logits stays -Infinity.
  *
  * @param x Logits `[…, classes]`: a Float32Array (one row, unless `options.shape` says otherwise) or a tensor of one.
  * @param options `shape` and `axis` of a bare array, the last axis being the classes' by default, and `out`.
@@ -72,8 +72,8 @@ export function logSumExp(x: FloatArrayLike, options?: SoftmaxOptions): Float32A
 }
 
 /**
- * The gradient with respect to the input of `logSoftmax`: `g - e^logProbs · Σ g` over the class axis, what PyTorch's autograd
- * gives. Within 6e-7 of its terms, the difference of which it is; NaN spreads over its row.
+ * The gradient with respect to the input of `logSoftmax`: `g - e^logProbs · Σ g` over the class axis, what PyTorch's
+ * autograd gives. Within 6e-7 of its terms, the difference of which it is; NaN spreads over its row.
  *
  * @param gradOutput The gradient g with respect to the result, laid out like `logProbs`.
  * @param logProbs The result of `logSoftmax`, `[…, classes]`. Where neither it nor the gradient has a shape, one row.
@@ -116,10 +116,12 @@ export function softmaxGrad(gradOutput: FloatArrayLike, probs: FloatArrayLike, o
  * `torch.nn.functional.cross_entropy`.
  *
  * Reduced losses are summed in float64 and good to 3e-7 of their size, also near certainty, where the loss is
- * `log1p(Σ_{j≠y} e^(x_j - x_y))`. A row whose target is `ignoreIndex` counts for nothing, whatever its logits; where all
- * are ignored the mean is NaN, unless a `normalizer` is given, and the sum 0. A row with NaN, with +Infinity or of only -Infinity gives NaN.
+ * `log1p(Σ_{j≠y} e^(x_j - x_y))`. A row whose target is `ignoreIndex` counts for nothing, whatever its logits; where
+ * all are ignored the mean is NaN, unless a `normalizer` is given, and the sum 0. A row with NaN, with +Infinity or of
+ * only -Infinity gives NaN.
  *
- * @param logits `[…, classes]`: a Float32Array (of targets.length rows, unless `options.shape` says otherwise) or a tensor of one.
+ * @param logits `[…, classes]`: a Float32Array (of targets.length rows, unless `options.shape` says otherwise) or a
+ * tensor of one.
  * @param targets One class a row: integers of any kind, or a tensor of them.
  * @param options `reduction`, `ignoreIndex`, `normalizer` (for `"mean"`), `out` (for `"none"`), `shape` and `axis`.
  * @returns A number, or for reduction `"none"` one loss a row.
@@ -155,11 +157,12 @@ export function crossEntropy(
 
 /**
  * `crossEntropy`, and with it, in one call, the gradient with respect to the logits:
- * `gradOutput · (softmax(x) - onehot(target)) / n`, where n is what a mean divides by, and 1 for `"sum"` and `"none"`. It is 0 for
- * an ignored row. At the target it is `-Σ_{j≠y} p_j`, which is exact near certainty too; every element is within 6e-7 of its
- * size, or 1e-38.
+ * `gradOutput · (softmax(x) - onehot(target)) / n`, where n is what a mean divides by, and 1 for `"sum"` and `"none"`.
+ * It is 0 for an ignored row. At the target it is `-Σ_{j≠y} p_j`, which is exact near certainty too; every element is
+ * within 6e-7 of its size, or 1e-38.
  *
- * @param logits `[…, classes]`: a Float32Array (of targets.length rows, unless `options.shape` says otherwise) or a tensor of one.
+ * @param logits `[…, classes]`: a Float32Array (of targets.length rows, unless `options.shape` says otherwise) or a
+ * tensor of one.
  * @param targets One class a row: integers of any kind, or a tensor of them.
  * @param options As for `crossEntropy`, but that `out` is where the gradient goes, and `gradOutput`.
  * @returns The loss as `crossEntropy` returns it, and the gradient: fresh, or in the array of `options.out`.

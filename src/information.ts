@@ -19,10 +19,11 @@ const OPTIONS = new Set(["base"]);
 const ROUNDING = 1e-6;
 
 /**
- * The information of an event of probability p, its surprisal: how surprising it is that it happens. What is certain tells
- * nothing, each halving of the probability adds one bit, and the information of independent events adds up.
+ * The information of an event of probability p, its surprisal: how surprising it is that it happens. What is certain
+ * tells nothing, each halving of the probability adds one bit, and the information of independent events adds up.
  *
- * `I(p) = -log p`, in nats or to `options.base`; Infinity for p = 0. Shannon, A Mathematical Theory of Communication (1948).
+ * `I(p) = -log p`, in nats or to `options.base`; Infinity for p = 0. Shannon, A Mathematical Theory of Communication
+ * (1948).
  *
  * @throws TypeError for an argument or option of the wrong kind, RangeError for a number outside [0, 1] or a base
  * that is not positive, finite and other than 1.
@@ -38,8 +39,8 @@ export function information(p: number, options?: InformationOptions): number {
 }
 
 /**
- * The entropy of a distribution: the information to expect of one draw from it. It is 0 where the outcome is certain and
- * largest, log n, where all n outcomes are equally likely.
+ * The entropy of a distribution: the information to expect of one draw from it. It is 0 where the outcome is certain
+ * and largest, log n, where all n outcomes are equally likely.
  *
  * `H(p) = -Σ p·log p`, in nats or to `options.base`. Shannon, A Mathematical Theory of Communication (1948).
  *
@@ -76,14 +77,14 @@ export function crossEntropy(p: ArrayLike<number>, q: ArrayLike<number>, options
 }
 
 /**
- * The Kullback-Leibler divergence of p from q, or relative entropy: the surprise that believing in q costs beyond what p
- * itself costs, H(p, q) - H(p). It is 0 where q = p and positive elsewhere, and not the same with p and q exchanged.
+ * The Kullback-Leibler divergence of p from q, or relative entropy: the surprise that believing in q costs beyond what
+ * p itself costs, H(p, q) - H(p). It is 0 where q = p and positive elsewhere, and not the same with p and q exchanged.
  *
  * `KL(p ‖ q) = Σ p·log(p/q)`, in nats or to `options.base`. Kullback & Leibler, On Information and Sufficiency (1951).
  *
- * Summed as `Σ (p·log(p/q) - p + q)`, of which no term is negative or cancels, plus `Σ (p - q)`. Where neither sum exceeds
- * 1e-6, the latter is taken for the rounding of probabilities that sum to 1 and left out, so that distributions, float32
- * ones too, never diverge by less than 0. For arrays of other sums, the formula may be negative.
+ * Summed as `Σ (p·log(p/q) - p + q)`, of which no term is negative or cancels, plus `Σ (p - q)`. Where neither sum
+ * exceeds 1e-6, the latter is taken for the rounding of probabilities that sum to 1 and left out, so that
+ * distributions, float32 ones too, never diverge by less than 0. For arrays of other sums, the formula may be negative.
  *
  * @throws TypeError for an argument or option of the wrong kind, RangeError for a number outside [0, 1], an empty
  * array, lengths that differ, or a base that is not positive, finite and other than 1.
@@ -104,10 +105,11 @@ export function klDivergence(p: ArrayLike<number>, q: ArrayLike<number>, options
 
 /**
  * The Jensen-Shannon divergence: how far p and q are from the distribution halfway between them, on average. It is a
- * Kullback-Leibler divergence that is symmetric and always finite: 0 where p = q, log 2 where no outcome is possible in both.
+ * Kullback-Leibler divergence that is symmetric and always finite: 0 where p = q, log 2 where no outcome is possible in
+ * both.
  *
- * `JS(p, q) = KL(p ‖ m)/2 + KL(q ‖ m)/2` with `m = (p + q)/2`, in nats or to `options.base`. Lin, Divergence Measures Based
- * on the Shannon Entropy (1991). Its bound is log 2 for sums of 1, and log 2 times their mean for others.
+ * `JS(p, q) = KL(p ‖ m)/2 + KL(q ‖ m)/2` with `m = (p + q)/2`, in nats or to `options.base`. Lin, Divergence Measures
+ * Based on the Shannon Entropy (1991). Its bound is log 2 for sums of 1, and log 2 times their mean for others.
  *
  * @throws TypeError for an argument or option of the wrong kind, RangeError for a number outside [0, 1], an empty
  * array, lengths that differ, or a base that is not positive, finite and other than 1.
@@ -130,10 +132,11 @@ export function jensenShannonDivergence(
 }
 
 /**
- * The perplexity of a distribution: the number of equally likely outcomes that would be as uncertain. A fair coin has 2, a
- * fair die 6, and a language model of perplexity 20 is as unsure of the next token as between 20 equal ones.
+ * The perplexity of a distribution: the number of equally likely outcomes that would be as uncertain. A fair coin has
+ * 2, a fair die 6, and a language model of perplexity 20 is as unsure of the next token as between 20 equal ones.
  *
- * `base^H(p)`, which is the same for every base; it has no unit. Shannon, A Mathematical Theory of Communication (1948).
+ * `base^H(p)`, which is the same for every base; it has no unit. Shannon, A Mathematical Theory of Communication
+ * (1948).
  *
  * @throws TypeError for an argument or option of the wrong kind, RangeError for a number outside [0, 1], an empty
  * array, or a base that is not positive, finite and other than 1.

@@ -1,7 +1,9 @@
 import { type FloatArrayLike, readFloats } from "./tensor-like.js";
 import { wrongValue } from "./validate.js";
 
-/** Where a result of `length` values goes: a fresh array, or `out`, which may be one of the inputs but not a part of it. */
+/**
+ * Where a result of `length` values goes: a fresh array, or `out`, which may be one of the inputs but not a part of it.
+ */
 export function checkOut(
   out: FloatArrayLike | undefined,
   length: number,

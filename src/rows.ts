@@ -18,7 +18,9 @@ export interface Rows extends Layout {
   readonly rows: number;
 }
 
-/** Lays an array out by its own shape, by `options.shape`, or by what `infer` makes of its length: the first there is. */
+/**
+ * Lays an array out by its own shape, by `options.shape`, or by what `infer` makes of its length: the first there is.
+ */
 export function layOut(
   name: string,
   values: Values<Float32Array>,

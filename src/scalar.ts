@@ -1,8 +1,8 @@
 import type { Backend, Layout } from "./backend.js";
 
 /**
- * The backend in plain TypeScript: the formulas in double precision, for engines without WASM SIMD, and what the kernels
- * are checked against. A row's exponentials are relative to e^shift, with its maximum for the shift.
+ * The backend in plain TypeScript: the formulas in double precision, for engines without WASM SIMD, and what the
+ * kernels are checked against. A row's exponentials are relative to e^shift, with its maximum for the shift.
  */
 export function scalarBackend(): Backend {
   return {

@@ -16,7 +16,8 @@ export type TypedArray =
 
 /**
  * Data in row-major order with the sizes of its axes, as most libraries have it: a tensor of a core, of ONNX Runtime or
- * transformers.js, an ndarray. Some of their types allow data that is not a typed array, which is refused when it comes.
+ * transformers.js, an ndarray. Some of their types allow data that is not a typed array, which is refused when it
+ * comes.
  */
 export type TensorLike = { readonly data: ArrayBufferView | readonly unknown[] } & (
   | { readonly shape: readonly number[] }

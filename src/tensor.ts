@@ -9,7 +9,9 @@ export interface Tensor {
    * rather than keep it.
    */
   readonly data: Float32Array;
-  /** Lets the values go; `using` does so at the end of its block. Their place is the next tensor's: keep no view of it. */
+  /**
+   * Lets the values go; `using` does so at the end of its block. Their place is the next tensor's: keep no view of it.
+   */
   dispose(): void;
   [Symbol.dispose](): void;
 }

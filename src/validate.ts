@@ -1,6 +1,6 @@
 /**
- * The checks that functions share, and the form of every error: `TypeError` for a wrong kind, `RangeError` for a wrong value,
- * naming the argument, what was expected and what came. They are thrown before anything is computed or written.
+ * The checks that functions share, and the form of every error: `TypeError` for a wrong kind, `RangeError` for a wrong
+ * value, naming the argument, what was expected and what came. They are thrown before anything is computed or written.
  */
 
 export function wrongKind(name: string, expected: string, got: unknown): TypeError {

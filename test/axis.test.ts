@@ -24,7 +24,10 @@ interface Layout {
   readonly axis: number;
 }
 
-/** Positions that are fewer than a tile, one tile, several and a rest; classes through a chunk; a block's and a scratch's seam. */
+/**
+ * Positions that are fewer than a tile, one tile, several and a rest; classes through a chunk; a block's and a
+ * scratch's seam.
+ */
 const layouts: readonly Layout[] = [
   { shape: [7, 3], axis: 0 },
   { shape: [5, 16], axis: 0 },

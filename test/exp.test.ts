@@ -1,6 +1,7 @@
 /** The bounds that assembly/exp.ts states for its exponential, at the kernel itself. */
 
 import { describe, expect, it } from "vitest";
+import { createCore } from "../src/index.js";
 import { instantiate, type WasmName } from "../src/wasm.js";
 import { availableBackends } from "./backends.js";
 
@@ -54,6 +55,20 @@ describe.each(names)("e^x on %s", (name) => {
     [-511, -430, far],
   ])("is within its bound on [%d, %d]", (low, high, bound) => {
     expect(largestError(low, high)).toBeLessThan(bound);
+  });
+
+  it("and the odds and losses of sixteen rows' one numbers are within 1e-11", () => {
+    const core = createCore({ backend: name });
+    // The exponential of 0 is exact, so that the odds against a class beside it are e^-x, but for the reference's two roundings.
+    const reference = 8 * (Math.LN2 - LN2[name]) - LOG_KAPPA;
+    let largest = 0;
+    for (let own = -590; own < 590; own += 0.37) {
+      const own32 = Math.fround(own);
+      const loss = core.crossEntropy(Float32Array.of(own32, 0), [0]);
+      largest = Math.max(largest, Math.abs(loss / Math.log1p(Math.exp(reference - own32)) - 1));
+    }
+    expect(largest).toBeLessThan(1e-11);
+    core.dispose();
   });
 
   it("is exactly 0 from 2^-136 of the maximum down, and NaN for NaN of any payload and for +Infinity", () => {

@@ -1,4 +1,7 @@
-/** The information theory of `surprisal/information`: known values, the identities that tie the quantities together, errors. */
+/**
+ * The information theory of `surprisal/information`: known values, the identities that tie the quantities together,
+ * errors.
+ */
 
 import { describe, expect, it } from "vitest";
 import {
@@ -17,7 +20,10 @@ const ofTwo = { crossEntropy, klDivergence, jensenShannonDivergence };
 const infinity = Number.POSITIVE_INFINITY;
 const BASES = [2, 10, 3, 0.5, "e"] as const;
 
-/** Pairs of distributions, flat and peaked, from far apart to nearly equal: q's logits are p's and `distance` times noise. */
+/**
+ * Pairs of distributions, flat and peaked, from far apart to nearly equal: q's logits are p's and `distance` times
+ * noise.
+ */
 const pairs = [1, 2, 3, 10, 1000].flatMap((n) =>
   [1, 1e-1, 1e-3, 1e-6, 1e-9, 1e-15].flatMap((distance, seed) =>
     [0.1, 3, 50].map((spread) => {

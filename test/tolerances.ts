@@ -39,8 +39,8 @@ export const logProbabilities: Tolerance = (want) => Math.max(2 * float32Ulp(wan
 export const logSums: Tolerance = (want) => Math.max(2 * float32Ulp(want), 1e-6);
 
 /**
- * An exponential, the sum and the scaling by its inverse: about five roundings of at most 1.2e-7, relative even far from
- * the maximum. Below the smallest normal float32 a probability may be flushed to 0.
+ * An exponential, the sum and the scaling by its inverse: about five roundings of at most 1.2e-7, relative even far
+ * from the maximum. Below the smallest normal float32 a probability may be flushed to 0.
  */
 export const probabilities: Tolerance = (want) => 6e-7 * Math.abs(want) + MIN_NORMAL;
 
@@ -79,7 +79,9 @@ export function logSoftmaxGradients(gradOutput: Numbers, logProbs: Numbers, clas
   };
 }
 
-/** p · (g - Σgp), by the same reasoning: 6e-7 of p · (|g| + Σ|gp|), and products below the normal numbers may be lost. */
+/**
+ * p · (g - Σgp), by the same reasoning: 6e-7 of p · (|g| + Σ|gp|), and products below the normal numbers may be lost.
+ */
 export function softmaxGradients(gradOutput: Numbers, probs: Numbers, classes: number): Tolerance {
   const sums = sumsOfSizes(gradOutput.length, classes, (i) => at(gradOutput, i) * at(probs, i));
   return (_want, index) => {
