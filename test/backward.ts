@@ -43,7 +43,7 @@ export function describeBackward({ name, forward, exact, tolerance }: Backward):
       for (const shape of everyClassCount) check(core, batchOf(family, shape));
     });
 
-    test("is exact within tolerance for every class count in every number of rows", () => {
+    test("is exact within tolerance for small and odd class counts in every number of rows", () => {
       for (const shape of everyRowCount) check(core, batchOf("normal", shape));
     });
 

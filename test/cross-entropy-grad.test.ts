@@ -10,7 +10,7 @@ describeBackends("crossEntropyWithGrad", (core) => {
     for (const shape of everyClassCount) checkLossAndGrad(core, batchOf(family, shape), { reduction: "none" });
   });
 
-  test("is exact within tolerance for every class count in every number of rows", () => {
+  test("is exact within tolerance for small and odd class counts in every number of rows", () => {
     for (const shape of everyRowCount) checkLossAndGrad(core, batchOf("normal", shape));
   });
 

@@ -25,7 +25,7 @@ describeBackends("crossEntropy", (core) => {
     }
   });
 
-  test("is exact within tolerance for every class count in every number of rows", () => {
+  test("is exact within tolerance for small and odd class counts in every number of rows", () => {
     for (const shape of everyRowCount) checkLoss(core, batchOf("normal", shape), { reduction: "none" });
   });
 

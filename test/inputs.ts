@@ -212,9 +212,9 @@ const CLASS_COUNTS = [...range(1, 70), ...range(120, 152)];
 /** Every class count, in enough rows for a group of sixteen and a remainder. */
 export const everyClassCount: readonly Shape[] = CLASS_COUNTS.map((classes) => ({ rows: 19, classes }));
 
-/** Every class count in every number of rows, for what handles rows in groups. */
+/** Small and odd class counts in every number of rows, for what handles rows in groups. */
 export const everyRowCount: readonly Shape[] = [...range(1, 9), 15, 16, 17, 33].flatMap((rows) =>
-  CLASS_COUNTS.map((classes) => ({ rows, classes })),
+  [...range(1, 24), 31, 32, 33, 63, 64, 65, ...range(126, 132)].map((classes) => ({ rows, classes })),
 );
 
 /** Rows beyond a cache and beyond any scratch block, of odd lengths. */
@@ -226,10 +226,12 @@ export const longRows: readonly Shape[] = [
   { rows: 2, classes: 700001 },
 ];
 
-/** Powers of two, where blocks of a sum, segments and scratches end, and one value, or a vector and one value, more. */
-export const seams: readonly Shape[] = range(9, 19).flatMap((power) =>
-  [0, 1, 5].map((more) => ({ rows: 1, classes: 2 ** power + more })),
-);
+/** Powers of two and one more, where blocks of a sum, segments and scratches end; and as many odd ends as hide in padding. */
+export const seams: readonly Shape[] = [
+  ...range(9, 18).flatMap((power) => [2 ** power, 2 ** power + 1]),
+  2 ** 18 + 5,
+  5 * 2 ** 16 + 1,
+].map((classes) => ({ rows: 1, classes }));
 
 /** So many rows that whatever block takes them has seams. */
 export const manyRows: readonly Shape[] = [
@@ -246,7 +248,7 @@ const luckless: readonly Shape[] = [{ rows: 997, classes: 500 }];
  * loses the small beside the large.
  */
 export const largeCases: readonly { readonly family: FamilyName; readonly shapes: readonly Shape[] }[] = [
-  { family: "flat", shapes: longRows },
+  { family: "flat", shapes: [...longRows.slice(0, -1), { rows: 1, classes: 700001 }] },
   { family: "equal", shapes: longRows },
   { family: "drowned", shapes: longRows },
   { family: "peaked", shapes: [...longRows, ...luckless] },
