@@ -1,7 +1,6 @@
 /**
- * The cross-entropy of class targets, sixteen rows at a time, over arrays `[outer, classes, inner]`,
- * or the first `inner` positions of `[outer, classes, stride]`: the same formulas as
- * in cross-entropy.ts, on a lane a row. `rows` counts outer · inner; targets, losses and scales hold one value a row.
+ * The cross-entropy of class targets, sixteen rows at a time: the same formulas as in cross-entropy.ts, on a lane a row,
+ * over the arrays that tile.ts describes. `rows` counts outer · inner; targets, losses and scales hold one value a row.
  */
 import { odds_against, target_loss } from "./cross-entropy";
 import { LN2, LOG_KAPPA } from "./exp";
@@ -53,13 +52,7 @@ export function cross_entropy_forward_tile(
   for (let row = 0; row < rows; row += LANES) {
     const count = tile_begin(row, rows, classes, inner, stride);
     read_targets(logits, targets + ((<usize>row) << 2), count, ignoreIndex);
-    const shifted = read_maxima(logits, classes);
-    for (let first = 0; first < classes; first += CHUNK) {
-      const n = min(CHUNK, classes - first);
-      if (classes > CHUNK) load_others(logits, first, n);
-      if (shifted) tile_shift(n);
-      tile_exp(n);
-    }
+    take_exponentials(logits, classes, read_maxima(logits, classes));
     compute_losses();
     total = write_losses(losses + ((<usize>row) << 2), count, total);
   }
@@ -84,12 +77,7 @@ export function cross_entropy_forward_backward_tile(
     const count = tile_begin(row, rows, classes, inner, stride);
     read_targets(logits, targets + ((<usize>row) << 2), count, ignoreIndex);
     const shifted = read_maxima(logits, classes);
-    for (let first = 0; first < classes; first += CHUNK) {
-      const n = min(CHUNK, classes - first);
-      if (classes > CHUNK) load_others(logits, first, n);
-      if (shifted) tile_shift(n);
-      tile_exp(n);
-    }
+    take_exponentials(logits, classes, shifted);
     compute_losses();
     compute_factors(scales + <usize>row * scaleStride, count, scaleStride);
     for (let first = 0; first < classes; first += CHUNK) {
@@ -129,6 +117,16 @@ function read_maxima(logits: usize, classes: i32): bool {
     tile_max(n);
   }
   return tile_reference();
+}
+
+/** The exponentials of the others and their sums. A single chunk of them stays in the tile. */
+function take_exponentials(logits: usize, classes: i32, shifted: bool): void {
+  for (let first = 0; first < classes; first += CHUNK) {
+    const n = min(CHUNK, classes - first);
+    if (classes > CHUNK) load_others(logits, first, n);
+    if (shifted) tile_shift(n);
+    tile_exp(n);
+  }
 }
 
 /** A chunk with -Infinity in place of the targets. */

@@ -1,7 +1,6 @@
 /**
- * Log-softmax, softmax, log-sum-exp and their gradients, sixteen rows at a time, over arrays `[outer, classes, inner]`,
- * or the first `inner` positions of `[outer, classes, stride]`:
- * the same formulas as in log-softmax.ts, on a lane a row. `rows` counts outer · inner.
+ * Log-softmax, softmax, log-sum-exp and their gradients, sixteen rows at a time: the same formulas as in log-softmax.ts,
+ * on a lane a row, over the arrays that tile.ts describes. `rows` counts outer · inner.
  */
 import { Exp, INVERSE_KAPPA, LN2, LOG_KAPPA } from "./exp";
 import { Lanes } from "./lanes";
