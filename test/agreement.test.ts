@@ -133,7 +133,7 @@ describe("a cross-check of a backend that errs", () => {
     const wrong = crossChecked({ ...js, logSoftmax: (x, out) => out.set(x.data) }, js);
     expect(() => wrong.logSoftmax(floats(logits), new Float32Array(3), layout)).toThrow(CrossCheckError);
     const finite = crossChecked({ ...js, crossEntropy: () => 5 }, js);
-    const targets = { data: Int32Array.of(2), ignoreIndex: -100 };
+    const targets = { data: Int32Array.of(2), step: 1, ignoreIndex: -100 };
     expect(() => finite.crossEntropy(floats(logits), targets, plain, undefined, layout)).toThrow(
       new CrossCheckError("crossEntropy", 0, 5, Number.POSITIVE_INFINITY),
     );
@@ -151,7 +151,7 @@ describe("a cross-check of a backend that errs", () => {
       },
       js,
     );
-    const targets = { data: Int32Array.of(0, 0), ignoreIndex: -100 };
+    const targets = { data: Int32Array.of(0, 0), step: 1, ignoreIndex: -100 };
     const rows = { outer: 2, classes: 3, inner: 1 };
     expect(() => wrong.crossEntropy(floats(new Float32Array(6)), targets, plain, new Float32Array(2), rows)).toThrow(
       /^crossEntropy\[1\]: /,
