@@ -7,13 +7,18 @@
  * a block, the bits are those of the row in one piece.
  */
 import { Exp, reference, shift_of } from "./exp";
-import { BFloat16, Float16, Float32, Logits, size_of, value_at, value_of } from "./half";
+import { Logits, size_of, value_at, value_of } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 
 /** How many logits make a block. */
 export const BLOCK: i32 = 512;
 const SHIFTED = memory.data(2048, 16);
+
+/** How many go through the loops before their float32 sums do; what is left of a block is padded. */
+const STRETCH: i32 = 32;
+const PADDED = memory.data(128, 16);
+const RESULTS = memory.data(128, 16);
 
 /**
  * The largest of n logits. NaN counts as -Infinity among float32 and shows in the sum; halves with a NaN have the
@@ -82,10 +87,10 @@ export function row_exp_sum(logits: usize, kind: i32, n: i32, max: f32, sum: f64
   const stride = <usize>BLOCK * size_of(kind);
   for (; n > 0; n -= BLOCK, logits += stride) {
     const count = min(n, BLOCK);
-    if (shift !== 0) sum += exp_sum_block<Float32>(shifted(logits, kind, count, shift), count, m);
-    else if (kind === FLOAT32) sum += exp_sum_block<Float32>(logits, count, m);
-    else if (kind === FLOAT16) sum += exp_sum_block<Float16>(logits, count, m);
-    else sum += exp_sum_block<BFloat16>(logits, count, m);
+    if (shift !== 0) sum += exp_sum_block<f32>(shifted(logits, kind, count, shift), count, m);
+    else if (kind === FLOAT32) sum += exp_sum_block<f32>(logits, count, m);
+    else if (kind === FLOAT16) sum += exp_sum_block<i16>(logits, count, m);
+    else sum += exp_sum_block<u16>(logits, count, m);
   }
   return sum;
 }
@@ -101,10 +106,10 @@ export function row_exp(logits: usize, kind: i32, out: usize, n: i32, max: f32):
   let sum: f64 = 0;
   for (; n > 0; n -= BLOCK, logits += stride, out += BLOCK << 2) {
     const count = min(n, BLOCK);
-    if (shift !== 0) sum += exp_block<Float32>(shifted(logits, kind, count, shift), out, count, m);
-    else if (kind === FLOAT32) sum += exp_block<Float32>(logits, out, count, m);
-    else if (kind === FLOAT16) sum += exp_block<Float16>(logits, out, count, m);
-    else sum += exp_block<BFloat16>(logits, out, count, m);
+    if (shift !== 0) sum += exp_block<f32>(shifted(logits, kind, count, shift), out, count, m);
+    else if (kind === FLOAT32) sum += exp_block<f32>(logits, out, count, m);
+    else if (kind === FLOAT16) sum += exp_block<i16>(logits, out, count, m);
+    else sum += exp_block<u16>(logits, out, count, m);
   }
   return sum;
 }
@@ -155,23 +160,18 @@ function exp_sum_block<T>(logits: usize, n: i32, m: f32): f64 {
   const size = sizeof<T>();
   let low = f64x2.splat(0);
   let high = low;
-  let a = f32x4.splat(0);
-  let b = a;
-  for (; n >= 32; n -= 32) {
-    for (const stop = logits + 32 * size; logits < stop; logits += 8 * size) {
+  for (; n > 0; n -= STRETCH) {
+    if (n < STRETCH) logits = padded<T>(logits, n);
+    let a = f32x4.splat(0);
+    let b = a;
+    for (const stop = logits + pairs_of(n) * size; logits < stop; logits += 8 * size) {
       const x = Logits.load<T>(logits, places, scale);
-      const y = Logits.load<T>(logits + 4 * size, places, scale);
+      const y = Logits.load_next<T>(logits, places, scale);
       a = f32x4.add(a, Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0));
       b = f32x4.add(b, Exp.step(y, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0));
     }
     low = f64x2.add(low, Lanes.widen_sum(a));
     high = f64x2.add(high, Lanes.widen_sum(b));
-    a = f32x4.splat(0);
-    b = a;
-  }
-  for (; n > 0; n -= 4, logits += 4 * size) {
-    const x = n < 4 ? Logits.load_tail<T>(logits, n, places, scale) : Logits.load<T>(logits, places, scale);
-    low = f64x2.add(low, Lanes.widen_sum(Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0)));
   }
   return Lanes.sum_f64(f64x2.add(low, high));
 }
@@ -193,12 +193,18 @@ function exp_block<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
   const size = sizeof<T>();
   let low = f64x2.splat(0);
   let high = low;
-  let a = f32x4.splat(0);
-  let b = a;
-  for (; n >= 32; n -= 32) {
-    for (const stop = logits + 32 * size; logits < stop; logits += 8 * size, out += 32) {
+  let rest = out;
+  for (; n > 0; n -= STRETCH) {
+    if (n < STRETCH) {
+      logits = padded<T>(logits, n);
+      rest = out;
+      out = RESULTS;
+    }
+    let a = f32x4.splat(0);
+    let b = a;
+    for (const stop = logits + pairs_of(n) * size; logits < stop; logits += 8 * size, out += 32) {
       const x = Logits.load<T>(logits, places, scale);
-      const y = Logits.load<T>(logits + 4 * size, places, scale);
+      const y = Logits.load_next<T>(logits, places, scale);
       const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
       const f = Exp.step(y, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
       a = f32x4.add(a, e);
@@ -208,17 +214,27 @@ function exp_block<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
     }
     low = f64x2.add(low, Lanes.widen_sum(a));
     high = f64x2.add(high, Lanes.widen_sum(b));
-    a = f32x4.splat(0);
-    b = a;
-  }
-  for (; n > 0; n -= 4, logits += 4 * size, out += 16) {
-    const x = n < 4 ? Logits.load_tail<T>(logits, n, places, scale) : Logits.load<T>(logits, places, scale);
-    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
-    low = f64x2.add(low, Lanes.widen_sum(e));
-    if (n < 4) Lanes.store_tail(out, n, e);
-    else v128.store(out, e);
+    if (n < STRETCH) copy(rest, RESULTS, (<usize>n) << 2);
   }
   return Lanes.sum_f64(f64x2.add(low, high));
+}
+
+/** A stretch's logits, or those that are left of it, in whole pairs of vectors. */
+function pairs_of(n: i32): usize {
+  return <usize>(min(n, STRETCH) + 7) & ~7;
+}
+
+/** The last logits, fewer than a stretch, in a place where -Infinity follows them. */
+function padded<T>(logits: usize, n: i32): usize {
+  const fill = isFloat<T>() ? i32x4.splat(0xff800000) : i16x8.splat(isSigned<T>() ? -0x400 : -0x80);
+  for (let i: usize = 0; i < <usize>STRETCH * sizeof<T>(); i += 16) v128.store(PADDED + i, fill);
+  copy(PADDED, logits, <usize>n * sizeof<T>());
+  return PADDED;
+}
+
+function copy(to: usize, from: usize, bytes: usize): void {
+  for (; bytes >= 16; bytes -= 16, to += 16, from += 16) v128.store(to, v128.load(from));
+  for (; bytes > 0; bytes -= 2, to += 2, from += 2) store<u16>(to, load<u16>(from));
 }
 
 /** x - shift for up to a block of logits, in a place of its own: rows far out are rare, and the step stays lean. */

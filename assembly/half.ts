@@ -5,22 +5,16 @@
  * which makes it 2^-112 of its value; the multiplication that mends this is exact and normalises subnormal numbers.
  * Only the largest exponent, float16's mark of infinities and NaN, comes out as that of numbers from 65536 on: the loops
  * read -Infinity, the mask of a class, as -65536, and rows with +Infinity or NaN keep away from them (`row_max`).
+ *
+ * The loops are generic in what they load: f32, i16 for a float16, u16 for a bfloat16.
  */
 import { BFLOAT16, FLOAT32 } from "./kinds";
-import { Lanes } from "./lanes";
-
-// What a loop over logits is generic in: how they are stored.
-export type Float32 = f32;
-export type Float16 = i16;
-export type BFloat16 = u16;
 
 const TABLE = memory.data<u32>([
   0x8fffffff, // where sign, exponent and fraction come to stand
   0x77800000, // 2^112
   0xc7800000, // -65536
 ]);
-
-const TAIL = memory.data(8, 8);
 
 /** The size of a logit in bytes. */
 export function size_of(kind: i32): usize {
@@ -48,19 +42,16 @@ export abstract class Logits {
     return f32x4.mul(v128.and(i32x4.shl(v128.load16x4_s(at), 13), places), scale);
   }
 
-  /** The last 1 to 3 logits, padded with what counts as -Infinity. */
-  @inline static load_tail<T>(at: usize, count: i32, places: v128, scale: v128): v128 {
-    if (isFloat<T>()) return Lanes.load_tail(at, count, -Infinity);
-    store<u64>(TAIL, isSigned<T>() ? 0xfc00fc00fc00fc00 : 0xff80ff80ff80ff80);
-    for (let i: usize = 0; i < (<usize>count) << 1; i += 2) store<u16>(TAIL + i, load<u16>(at + i));
-    return Logits.load<T>(TAIL, places, scale);
+  /** The four that follow those at `at`. */
+  @inline static load_next<T>(at: usize, places: v128, scale: v128): v128 {
+    if (isFloat<T>()) return v128.load(at, 16);
+    if (!isSigned<T>()) return i32x4.shl(v128.load16x4_u(at, 8), 16);
+    return f32x4.mul(v128.and(i32x4.shl(v128.load16x4_s(at, 8), 13), places), scale);
   }
 
-  /** Four logits of such a row with -Infinity as it is. */
-  @inline static load_masked<T>(at: usize, places: v128, scale: v128, floor: v128): v128 {
-    const v = Logits.load<T>(at, places, scale);
-    if (isFloat<T>() || !isSigned<T>()) return v;
-    return v128.or(v, i32x4.shl(f32x4.le(v, floor), 23));
+  /** -Infinity for -65536. */
+  @inline static masked<T>(v: v128, floor: v128): v128 {
+    return isFloat<T>() || !isSigned<T>() ? v : v128.or(v, i32x4.shl(f32x4.le(v, floor), 23));
   }
 }
 

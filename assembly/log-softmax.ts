@@ -7,7 +7,7 @@
  */
 import { Exp, INVERSE_KAPPA, log_reference, shift_of } from "./exp";
 import { BLOCK, row_exp, row_exp_sum, row_max, row_scale } from "./exp-row";
-import { BFloat16, Float16, Float32, Logits, size_of, value_at } from "./half";
+import { Logits, size_of, value_at } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 import { log } from "./wide";
@@ -72,9 +72,9 @@ export function row_log_softmax(logits: usize, kind: i32, logProbs: usize, n: i3
   const lse = log_reference(max) + log(sum);
   const near = shift === 0 ? <f32>lse : shift;
   const rest = <f32>(shift === 0 ? lse - <f64>near : lse);
-  if (kind === FLOAT32) subtract<Float32>(logits, kind, logProbs, n, near, rest);
-  else if (kind === FLOAT16) subtract<Float16>(logits, kind, logProbs, n, near, rest);
-  else subtract<BFloat16>(logits, kind, logProbs, n, near, rest);
+  if (kind === FLOAT32) subtract<f32>(logits, kind, logProbs, n, near, rest);
+  else if (kind === FLOAT16) subtract<i16>(logits, kind, logProbs, n, near, rest);
+  else subtract<u16>(logits, kind, logProbs, n, near, rest);
 }
 
 /** min(x - near - rest, 0) */
@@ -87,8 +87,8 @@ function subtract<T>(logits: usize, kind: i32, out: usize, n: i32, near: f32, re
   const b = f32x4.splat(rest);
   const zero = f32x4.splat(0);
   for (; n >= 8; n -= 8, logits += 8 * size, out += 32) {
-    const x = Logits.load_masked<T>(logits, places, scale, floor);
-    const y = Logits.load_masked<T>(logits + 4 * size, places, scale, floor);
+    const x = Logits.masked<T>(Logits.load<T>(logits, places, scale), floor);
+    const y = Logits.masked<T>(Logits.load_next<T>(logits, places, scale), floor);
     v128.store(out, f32x4.pmin(f32x4.sub(f32x4.sub(x, a), b), zero));
     v128.store(out, f32x4.pmin(f32x4.sub(f32x4.sub(y, a), b), zero), 16);
   }
@@ -103,9 +103,9 @@ export function row_sum(values: usize, kind: i32, n: i32, sum: f64): f64 {
   const stride = <usize>BLOCK * size_of(kind);
   for (; n > 0; n -= BLOCK, values += stride) {
     const count = min(n, BLOCK);
-    if (kind === FLOAT32) sum += sum_block<Float32>(values, kind, count);
-    else if (kind === FLOAT16) sum += sum_block<Float16>(values, kind, count);
-    else sum += sum_block<BFloat16>(values, kind, count);
+    if (kind === FLOAT32) sum += sum_block<f32>(values, kind, count);
+    else if (kind === FLOAT16) sum += sum_block<i16>(values, kind, count);
+    else sum += sum_block<u16>(values, kind, count);
   }
   return sum;
 }
@@ -167,7 +167,7 @@ function sum_block<T>(values: usize, kind: i32, n: i32): f64 {
   let a = f64x2.splat(0);
   let b = a;
   for (; n >= 4; n -= 4, values += 4 * size) {
-    const v = Logits.load_masked<T>(values, places, scale, floor);
+    const v = Logits.masked<T>(Logits.load<T>(values, places, scale), floor);
     a = f64x2.add(a, f64x2.promote_low_f32x4(v));
     b = f64x2.add(b, Lanes.promote_high(v));
   }

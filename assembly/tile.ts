@@ -7,9 +7,9 @@
  * ((q / inner) · classes + c) · stride + q % inner.
  */
 import { Exp, FAR, HEADROOM } from "./exp";
-import { Half } from "./widen";
 import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
+import { Half } from "./widen";
 
 export const LANES: i32 = 16;
 export const CHUNK: i32 = 256;

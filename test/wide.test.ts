@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { divide, exact, exp, float, log, ONE, size } from "../scripts/fixed-point.js";
+import { Heap } from "../src/heap.js";
 import { CompensatedSum } from "./oracle.js";
 
 /** An element that has to be there. */
@@ -71,8 +72,7 @@ function encodeBrain(value: number): number {
 
 const ROOM = 1 << 22;
 const CANARY = 0x5a;
-const allocate = kernelOf(lean, "allocate");
-const base = allocate(4 * ROOM);
+const base = new Heap(memory, kernelOf(lean, "heap_base")()).allocate(4 * ROOM);
 let next = base;
 const buffer = () => memory.buffer;
 
@@ -299,12 +299,12 @@ describe("its binary", () => {
       const bytes = bytesOf(name);
       if (!WebAssembly.validate(bytes)) continue;
       const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes));
-      const place = kernelOf(instance, "allocate")(1 << 12);
-      expect(place).toBeGreaterThan(65536);
-      kernelOf(instance, "log_softmax_forward_tile")(place, place, 3, 5, 1, 1);
-      kernelOf(instance, "log_softmax_forward")(place, place, 3, 50);
       const { memory } = instance.exports;
       if (!(memory instanceof WebAssembly.Memory)) throw new Error("no memory");
+      const place = new Heap(memory, kernelOf(instance, "heap_base")()).allocate(1 << 12);
+      expect(place).toBeGreaterThan(65536);
+      kernelOf(instance, "log_softmax_forward_tile")(place, 0, place, 3, 5, 1, 1);
+      kernelOf(instance, "log_softmax_forward")(place, 0, place, 3, 50);
       expect(new Uint8Array(memory.buffer, 0, 65536).every((byte) => byte === 0)).toBe(true);
     }
   });
