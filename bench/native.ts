@@ -16,7 +16,7 @@ import { arch, cpus, platform } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Core, createCore, type Tensor } from "surprisal";
-import { type Inputs, makeInputs, SHAPES } from "./inputs.js";
+import { type Inputs, makeInputs } from "./inputs.js";
 import { median, rounded, spread } from "./statistics.js";
 
 const FOLDER = fileURLToPath(new URL("native/", import.meta.url));
@@ -25,8 +25,14 @@ const RECORD = new URL("native/record.json", import.meta.url);
 const ROUNDS = 9;
 /** How long a turn lasts, in milliseconds. */
 const TURN = 20;
-/** Calls of fewer logits are too quick for the clock. */
-const FEWEST_LOGITS = 1 << 14;
+/** Those of the benchmarks whose calls are not too quick for the clock; vocabularies with fewer rows, for many turns. */
+const SHAPES = [
+  [8192, 10],
+  [4096, 100],
+  [1024, 1000],
+  [64, 32000],
+  [16, 128256],
+] as const;
 /** Tiles and blocks with tails of every length. */
 const ODD_CLASSES = [1, 2, 3, 4, 5, 6, 7, 31, 128, 129, 131, 515, 1030];
 const ODD_ROWS = 35;
@@ -49,14 +55,26 @@ interface Contender {
   turn(): readonly number[];
 }
 
+/** A kernel on a backend and its twin, on the same inputs. */
 interface Pair {
+  readonly kernel: string;
   readonly backend: Backend;
+  readonly inputs: Inputs;
   readonly wasm: Contender;
   readonly native: Contender;
-  dispose(): void;
 }
 
-/** One pair in one case. */
+/** What calls work on, in the memory of a core. */
+interface Place {
+  readonly core: Core;
+  readonly inputs: Inputs;
+  readonly logits: Tensor;
+  /** A value a logit, and one a row. */
+  readonly out: Tensor;
+  readonly rowsOut: Tensor;
+}
+
+/** A pair's times. */
 interface Row {
   readonly rows: number;
   readonly classes: number;
@@ -85,21 +103,21 @@ interface Run {
 }
 
 /** Makes a kernel's call and returns the sum of the losses. */
-type Call = (core: Core, logits: Tensor, targets: Int32Array, out: Tensor) => number;
+type Call = (place: Place) => number;
 
 const KERNELS: Readonly<Record<string, Call>> = {
-  crossEntropy: (core, logits, targets) => core.crossEntropy(logits, targets, { reduction: "sum" }),
-  crossEntropyWithGrad: (core, logits, targets, out) =>
-    core.crossEntropyWithGrad(logits, targets, { out, reduction: "sum" }).loss,
-  logSumExp: (core, logits, _, out) => {
-    core.logSumExp(logits, { out });
+  crossEntropy: ({ core, logits, inputs }) => core.crossEntropy(logits, inputs.targets, { reduction: "sum" }),
+  crossEntropyWithGrad: ({ core, logits, inputs, out }) =>
+    core.crossEntropyWithGrad(logits, inputs.targets, { out, reduction: "sum" }).loss,
+  logSumExp: ({ core, logits, rowsOut }) => {
+    core.logSumExp(logits, { out: rowsOut });
     return 0;
   },
-  logSoftmax: (core, logits, _, out) => {
+  logSoftmax: ({ core, logits, out }) => {
     core.logSoftmax(logits, { out });
     return 0;
   },
-  softmax: (core, logits, _, out) => {
+  softmax: ({ core, logits, out }) => {
     core.softmax(logits, { out });
     return 0;
   },
@@ -116,33 +134,18 @@ const cores = openCores();
 
 for (const classes of ODD_CLASSES) {
   const inputs = makeOdd(makeInputs(ODD_ROWS, classes));
-  for (const kernel of Object.keys(KERNELS)) {
-    for (const core of cores) {
-      const pair = openPair(kernel, core, inputs);
-      verify(pair);
-      pair.dispose();
-    }
-  }
+  for (const core of cores) pairsOf(placeOf(core, inputs)).forEach(verify);
 }
 
-const rows: Row[] = [];
-console.log(formatHead());
-for (const [count, classes] of SHAPES) {
-  const kernels = Object.keys(KERNELS).filter((kernel) => only.test(`${count}x${classes} ${kernel}`));
-  if (count * classes < FEWEST_LOGITS || kernels.length === 0) continue;
-
+const pairs = SHAPES.flatMap(([count, classes]) => {
+  if (!Object.keys(KERNELS).some((kernel) => only.test(`${count}x${classes} ${kernel}`))) return [];
   const inputs = makeInputs(count, classes);
-  for (const kernel of kernels) {
-    const pairs = cores.map((core) => openPair(kernel, core, inputs));
-    for (const pair of pairs) verify(pair);
-    const times = measure(pairs);
-    for (const pair of pairs) pair.dispose();
-    const measured = pairs.map((pair) => rowOf(kernel, inputs, pair, times));
-    rows.push(...measured);
-    console.log(formatCase(measured));
-  }
-}
-
+  const all = cores.map((core) => pairsOf(placeOf(core, inputs)));
+  return all.flat().filter(({ kernel }) => only.test(`${count}x${classes} ${kernel}`));
+});
+pairs.forEach(verify);
+const rows = measure(pairs);
+console.log(formatRows(rows));
 if (options.record) writeRecord(describeRun(rows));
 
 /** Whether there are twins to compare with; says why where there are none. */
@@ -185,38 +188,43 @@ function makeOdd(inputs: Inputs): Inputs {
   return inputs;
 }
 
-function openPair(kernel: string, core: Core, inputs: Inputs): Pair {
-  const call = KERNELS[kernel];
-  const backend = BACKENDS.find((name) => name === core.backend);
-  if (call === undefined || backend === undefined) throw new Error(`${kernel}, ${core.backend}: there is no twin`);
-
-  const { rows, classes, targets } = inputs;
-  const logits = core.tensor([rows, classes]);
-  const out = core.tensor(kernel === "logSumExp" ? [rows] : [rows, classes]);
+function placeOf(core: Core, inputs: Inputs): Place {
+  const shape = [inputs.rows, inputs.classes];
+  const logits = core.tensor(shape);
   logits.data.set(inputs.logits);
-  const run = (): number => call(core, logits, targets, out);
-  const places = [logits.data.byteOffset, out.data.byteOffset];
+  return { core, inputs, logits, out: core.tensor(shape), rowsOut: core.tensor([inputs.rows]) };
+}
 
-  return {
-    backend,
-    wasm: {
-      name: `${rows}x${classes} ${kernel}, ${backend}`,
-      result: () => ({ total: run(), values: out.data }),
-      turn: () => timeCalls(run),
-    },
-    native: {
-      name: `${rows}x${classes} ${kernel}, ${TWINS[backend]}`,
-      result: () => {
-        const bytes = runTwin(backend, kernel, inputs, places, 0);
-        return { total: new Float64Array(bytes, 0, 1)[0] ?? Number.NaN, values: new Float32Array(bytes, 8) };
+/** All kernels on one place. */
+function pairsOf(place: Place): Pair[] {
+  const { core, inputs, logits, rowsOut } = place;
+  const backend = BACKENDS.find((name) => name === core.backend);
+  if (backend === undefined) throw new Error(`${core.backend} has no twin`);
+
+  return Object.entries(KERNELS).map(([kernel, call]) => {
+    const out = kernel === "logSumExp" ? rowsOut : place.out;
+    const name = `${inputs.rows}x${inputs.classes} ${kernel}`;
+    const twin = (milliseconds: number): ArrayBuffer =>
+      runTwin(backend, kernel, inputs, [logits.data.byteOffset, out.data.byteOffset], milliseconds);
+    return {
+      kernel,
+      backend,
+      inputs,
+      wasm: {
+        name: `${name}, ${backend}`,
+        result: () => ({ total: call(place), values: out.data }),
+        turn: () => timeCalls(() => call(place)),
       },
-      turn: () => [...new Float64Array(runTwin(backend, kernel, inputs, places, TURN), 8)],
-    },
-    dispose: () => {
-      logits.dispose();
-      out.dispose();
-    },
-  };
+      native: {
+        name: `${name}, ${TWINS[backend]}`,
+        result: () => {
+          const bytes = twin(0);
+          return { total: new Float64Array(bytes, 0, 1)[0] ?? Number.NaN, values: new Float32Array(bytes, 8) };
+        },
+        turn: () => [...new Float64Array(twin(TURN), 8)],
+      },
+    };
+  });
 }
 
 /** What a twin writes: see native/main.c. */
@@ -252,23 +260,27 @@ function verify({ wasm, native }: Pair): void {
 }
 
 /**
- * Each contender's median time per call in each round, in nanoseconds. They take turns, each pair in a row, and the
- * order turns round each time.
+ * Every pair's median times per call over the rounds, each of which goes over all cases, lest what disturbs the machine
+ * for a while fall on one of them alone. The two of a pair follow each other, in turns the one and the other.
  */
-function measure(pairs: readonly Pair[]): Map<Contender, number[]> {
-  const contenders = pairs.flatMap(({ wasm, native }) => [wasm, native]);
-  const times = new Map(contenders.map((contender) => [contender, [] as number[]]));
-  for (const contender of contenders) contender.turn();
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-      times.get(contender)?.push(median(contender.turn()));
+function measure(pairs: readonly Pair[]): Row[] {
+  const times = new Map<Contender, number[]>();
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const { wasm, native } of pairs) {
+      for (const contender of round % 2 === 0 ? [wasm, native] : [native, wasm]) {
+        const time = median(contender.turn());
+        // The first round is for the engine, which compiles anew what has become warm.
+        if (round > 0) times.set(contender, [...(times.get(contender) ?? []), time]);
+      }
     }
   }
-  return times;
+  return pairs.map((pair) => rowOf(pair, times.get(pair.wasm) ?? [], times.get(pair.native) ?? []));
 }
 
+/** After a call that is not timed, as a twin makes one: it brings the caches back. */
 function timeCalls(run: () => number): number[] {
   const times: number[] = [];
+  run();
   const end = performance.now() + TURN;
   for (let now = performance.now(); now < end; ) {
     const start = now;
@@ -279,17 +291,10 @@ function timeCalls(run: () => number): number[] {
   return times;
 }
 
-function rowOf(
-  kernel: string,
-  { rows, classes }: Inputs,
-  { backend, wasm, native }: Pair,
-  times: ReadonlyMap<Contender, readonly number[]>,
-): Row {
-  const ours = times.get(wasm) ?? [];
-  const theirs = times.get(native) ?? [];
+function rowOf({ kernel, backend, inputs }: Pair, ours: readonly number[], theirs: readonly number[]): Row {
   return {
-    rows,
-    classes,
+    rows: inputs.rows,
+    classes: inputs.classes,
     kernel,
     backend,
     wasmNanoseconds: rounded(median(ours)),
@@ -300,24 +305,21 @@ function rowOf(
   };
 }
 
-/** 10⁹ logits a second of each, and WebAssembly as a share of native. */
-function formatHead(): string {
+/** A line a case: 10⁹ logits a second of either, and WebAssembly as a share of native, backend beside backend. */
+function formatRows(rows: readonly Row[]): string {
   const columns = cores.map(({ backend }) => `${"native".padStart(12)}${backend.padStart(19)}${"share".padStart(8)}`);
-  return `${"10⁹ logits/s".padEnd(36)}${columns.join("")}`;
-}
-
-function formatCase(rows: readonly Row[]): string {
-  const [first] = rows;
-  if (first === undefined) return "";
-  const logits = first.rows * first.classes;
-  const columns = rows.map(({ nativeNanoseconds, wasmNanoseconds, share }) =>
-    [
+  const lines = new Map([["", `${"10⁹ logits/s".padEnd(38)}${columns.join("")}`]]);
+  for (const { rows: count, classes, kernel, nativeNanoseconds, wasmNanoseconds, share } of rows) {
+    const logits = count * classes;
+    const name = `${`${count} x ${classes}`.padEnd(16)}${kernel.padEnd(22)}`;
+    const cells = [
       (logits / nativeNanoseconds).toFixed(3).padStart(12),
       (logits / wasmNanoseconds).toFixed(3).padStart(19),
       `${(share * 100).toFixed(0)} %`.padStart(8),
-    ].join(""),
-  );
-  return `${`${first.rows} x ${first.classes}`.padEnd(14)}${first.kernel.padEnd(22)}${columns.join("")}`;
+    ];
+    lines.set(name, `${lines.get(name) ?? name}${cells.join("")}`);
+  }
+  return [...lines.values()].join("\n");
 }
 
 function describeRun(rows: readonly Row[]): Run {
