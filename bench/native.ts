@@ -133,8 +133,9 @@ if (!isBuilt()) process.exit();
 const cores = openCores();
 
 for (const classes of ODD_CLASSES) {
-  const inputs = makeOdd(makeInputs(ODD_ROWS, classes));
-  for (const core of cores) pairsOf(placeOf(core, inputs)).forEach(verify);
+  for (const inputs of [makeInputs(ODD_ROWS, classes), makeOdd(makeInputs(ODD_ROWS, classes))]) {
+    for (const core of cores) pairsOf(placeOf(core, inputs)).forEach(verify);
+  }
 }
 
 const pairs = SHAPES.flatMap(([count, classes]) => {
