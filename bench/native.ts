@@ -129,7 +129,7 @@ const { values: options } = parseArgs({
 if (options.record && options.only !== "") throw new Error("--record keeps whole runs: leave --only out");
 const only = new RegExp(options.only);
 
-if (!isBuilt()) process.exit();
+if (!buildTwins()) process.exit();
 const cores = openCores();
 
 for (const classes of ODD_CLASSES) {
@@ -149,16 +149,13 @@ const rows = measure(pairs);
 console.log(formatRows(rows));
 if (options.record) writeRecord(describeRun(rows));
 
-/** Whether there are twins to compare with; says why where there are none. */
-function isBuilt(): boolean {
-  if (arch() !== "x64") {
-    console.log(`The native twin is written for x86-64, and this is ${arch()}: there is nothing to compare with.`);
-    return false;
-  }
-  const { error, status, stderr } = spawnSync("make", ["--silent"], { cwd: FOLDER, encoding: "utf8" });
-  if (error === undefined && status === 0) return true;
-  console.log(`The native twin cannot be built, so that there is nothing to compare with: ${error?.message ?? stderr}`);
-  return false;
+/** Builds the twins; where this machine cannot, says why and returns false. */
+function buildTwins(): boolean {
+  const missing = ["make", process.env.CC ?? "cc"].find((tool) => spawnSync(tool, ["--version"]).error !== undefined);
+  if (arch() !== "x64") console.log(`The native twin is written for x86-64, and this is ${arch()}.`);
+  else if (missing !== undefined) console.log(`The native twin cannot be built: there is no ${missing}.`);
+  else execFileSync("make", ["--silent"], { cwd: FOLDER });
+  return arch() === "x64" && missing === undefined;
 }
 
 function openCores(): Core[] {
