@@ -16,12 +16,6 @@ static inline __m128 load_tail(const float *at, int count, float fill) {
   return v;
 }
 
-static inline void store_tail(float *at, int count, __m128 v) {
-  _mm_store_ss(at, v);
-  if (count > 1) _MM_EXTRACT_FLOAT(at[1], v, 1);
-  if (count > 2) _MM_EXTRACT_FLOAT(at[2], v, 2);
-}
-
 static inline float lanes_max(__m128 v) {
   v = _mm_max_ps(v, _mm_movehl_ps(v, v));
   return _mm_cvtss_f32(_mm_max_ss(v, _mm_movehdup_ps(v)));

@@ -5,6 +5,7 @@
 #include "wide.h"
 
 #define BLOCK 512
+#define STRETCH 32
 
 static float row_max(const float *logits, int n) {
   __m128 a = _mm_set1_ps(-INFINITY);
@@ -20,50 +21,61 @@ static float row_max(const float *logits, int n) {
   return lanes_max(pmax(pmax(a, b), pmax(c, d)));
 }
 
+// Adds the sums of n logits, n being a multiple of 8.
+static inline void exp_sum_stretch(const float *logits, int n, __m128 bias, __m128 lowest, __m128d *low, __m128d *high) {
+  __m128 a = _mm_setzero_ps(), b = a;
+  for (const float *stop = logits + n; logits < stop; logits += 8) {
+    a = _mm_add_ps(a, exp_step(_mm_loadu_ps(logits), bias, lowest));
+    b = _mm_add_ps(b, exp_step(_mm_loadu_ps(logits + 4), bias, lowest));
+  }
+  *low = _mm_add_pd(*low, widen_sum(a));
+  *high = _mm_add_pd(*high, widen_sum(b));
+}
+
+// The same, and writes the exponentials.
+static inline void exp_stretch(const float *logits, float *out, int n, __m128 bias, __m128 lowest, __m128d *low,
+                               __m128d *high) {
+  __m128 a = _mm_setzero_ps(), b = a;
+  for (const float *stop = logits + n; logits < stop; logits += 8, out += 8) {
+    const __m128 e = exp_step(_mm_loadu_ps(logits), bias, lowest);
+    const __m128 f = exp_step(_mm_loadu_ps(logits + 4), bias, lowest);
+    a = _mm_add_ps(a, e);
+    b = _mm_add_ps(b, f);
+    _mm_storeu_ps(out, e);
+    _mm_storeu_ps(out + 4, f);
+  }
+  *low = _mm_add_pd(*low, widen_sum(a));
+  *high = _mm_add_pd(*high, widen_sum(b));
+}
+
+// The last logits, fewer than a stretch, in a place where -Infinity follows them.
+static const float *padded(const float *logits, int n) {
+  static float place[STRETCH];
+  for (int i = 0; i < STRETCH; i += 4) _mm_storeu_ps(place + i, _mm_set1_ps(-INFINITY));
+  memcpy(place, logits, (size_t)n * sizeof *place);
+  return place;
+}
+
 static double exp_sum_block(const float *logits, int n, float m) {
   const __m128 bias = exp_bias(_mm_set1_ps(m)), lowest = exp_lowest(_mm_set1_ps(m));
   __m128d low = _mm_setzero_pd(), high = low;
-  for (; n >= 32; n -= 32) {
-    __m128 a = _mm_setzero_ps(), b = a;
-    for (const float *stop = logits + 32; logits < stop; logits += 8) {
-      a = _mm_add_ps(a, exp_step(_mm_loadu_ps(logits), bias, lowest));
-      b = _mm_add_ps(b, exp_step(_mm_loadu_ps(logits + 4), bias, lowest));
-    }
-    low = _mm_add_pd(low, widen_sum(a));
-    high = _mm_add_pd(high, widen_sum(b));
+  for (; n >= STRETCH; n -= STRETCH, logits += STRETCH) {
+    exp_sum_stretch(logits, STRETCH, bias, lowest, &low, &high);
   }
-  for (; n >= 4; n -= 4, logits += 4) {
-    low = _mm_add_pd(low, widen_sum(exp_step(_mm_loadu_ps(logits), bias, lowest)));
-  }
-  if (n > 0) high = _mm_add_pd(high, widen_sum(exp_step(load_tail(logits, n, -INFINITY), bias, lowest)));
+  if (n > 0) exp_sum_stretch(padded(logits, n), (n + 7) & ~7, bias, lowest, &low, &high);
   return sum_f64(_mm_add_pd(low, high));
 }
 
 static double exp_block(const float *logits, float *out, int n, float m) {
   const __m128 bias = exp_bias(_mm_set1_ps(m)), lowest = exp_lowest(_mm_set1_ps(m));
   __m128d low = _mm_setzero_pd(), high = low;
-  for (; n >= 32; n -= 32) {
-    __m128 a = _mm_setzero_ps(), b = a;
-    for (const float *stop = logits + 32; logits < stop; logits += 8, out += 8) {
-      const __m128 e = exp_step(_mm_loadu_ps(logits), bias, lowest);
-      const __m128 f = exp_step(_mm_loadu_ps(logits + 4), bias, lowest);
-      a = _mm_add_ps(a, e);
-      b = _mm_add_ps(b, f);
-      _mm_storeu_ps(out, e);
-      _mm_storeu_ps(out + 4, f);
-    }
-    low = _mm_add_pd(low, widen_sum(a));
-    high = _mm_add_pd(high, widen_sum(b));
-  }
-  for (; n >= 4; n -= 4, logits += 4, out += 4) {
-    const __m128 e = exp_step(_mm_loadu_ps(logits), bias, lowest);
-    low = _mm_add_pd(low, widen_sum(e));
-    _mm_storeu_ps(out, e);
+  for (; n >= STRETCH; n -= STRETCH, logits += STRETCH, out += STRETCH) {
+    exp_stretch(logits, out, STRETCH, bias, lowest, &low, &high);
   }
   if (n > 0) {
-    const __m128 e = exp_step(load_tail(logits, n, -INFINITY), bias, lowest);
-    high = _mm_add_pd(high, widen_sum(e));
-    store_tail(out, n, e);
+    float results[STRETCH];
+    exp_stretch(padded(logits, n), results, (n + 7) & ~7, bias, lowest, &low, &high);
+    memcpy(out, results, (size_t)n * sizeof *out);
   }
   return sum_f64(_mm_add_pd(low, high));
 }

@@ -234,8 +234,10 @@ static void load_others(const float *logits, const int32_t *targets, int count, 
     const int kept = target != ignoreIndex;
     TARGETS[lane] = kept ? target : -1;
     KEPT[lane] = kept ? -1 : 0;
-    OWN[lane] = kept ? logits[lane * n + target] : 0;
-    if (kept) TILE[target * LANES + lane] = -INFINITY;
+    OWN[lane] = 0;
+    if (!kept) continue;
+    OWN[lane] = TILE[target * LANES + lane];
+    TILE[target * LANES + lane] = -INFINITY;
   }
 }
 
