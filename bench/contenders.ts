@@ -39,8 +39,9 @@ export interface Contender extends Timed {
   dispose?(): void;
 }
 
-/** The cores that this engine runs, and why it lacks the others. */
+/** The cores that this engine runs, the backend that `auto` takes, and why others are missing. */
 export interface Cores {
+  readonly auto: string;
   readonly cores: readonly Core[];
   readonly missing: readonly string[];
 }
@@ -55,7 +56,7 @@ export function openCores(): Cores {
       missing.push(error instanceof Error ? error.message : String(error));
     }
   }
-  return { cores, missing };
+  return { auto: createCore().backend, cores, missing };
 }
 
 /** Plain loops, which come first, and the cores. */

@@ -8,7 +8,6 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { createCore } from "surprisal";
 import { contendersOf, LOSSES, openCores } from "./contenders.js";
 import { makeInputs, SHAPES } from "./inputs.js";
 import { measure } from "./measure.js";
@@ -35,7 +34,7 @@ const only = new RegExp(options.only);
 const setup = await measureSetup();
 console.log(`${formatSetup(setup)}\n`);
 
-const { cores, missing } = openCores();
+const { auto, cores, missing } = openCores();
 for (const reason of missing) console.log(`Left out is ${reason}.\n`);
 
 const rows: Row[] = [];
@@ -57,7 +56,6 @@ for (const [count, classes] of SHAPES) {
 }
 
 if (writeTable) {
-  const { backend: auto } = createCore();
   const run: Run = { ...describeMachine(), auto, rounds: plan.rounds, setup, rows };
   writeFileSync(new URL("record.json", import.meta.url), `${JSON.stringify(run, null, 2)}\n`);
   writeTable(formatMarkdown(run));

@@ -16,29 +16,33 @@ export interface Plan {
 
 /** Calls too quick for the clock are timed together, as many as fill this many milliseconds. */
 const BATCH = 0.05;
-/** The slowest take part in one round of so many. */
-const LONGEST_STRIDE = 3;
+/** A call that outlasts a turn by this is slow, and made in one round of so many. */
+const SLOW = 2;
+const STRIDE = 3;
 
 /**
  * Each contender's time per call in each round, in nanoseconds. A machine's speed drifts, so every contender has a
  * short turn in every round, and only what was measured in the same round is to be compared. The order turns round each
- * time, lest one of them always follow the same other. Where one call takes longer than a turn, the contender sits
- * rounds out, so that it has no more of the time than the others; those rounds are NaN.
+ * time, lest one of them always follow the same other. A turn before the first round warms up; where a call outlasts a
+ * turn by far, it is the first round's at once, and the contender sits out all others but every third, which are NaN.
  */
 export async function measure<C extends Timed>(
   contenders: readonly C[],
   { rounds, turn }: Plan,
 ): Promise<Map<C, number[]>> {
-  const times = new Map(contenders.map((contender) => [contender, [] as number[]]));
-  const strides = new Map<C, number>();
+  const times = new Map<C, number[]>();
+  const slow = new Set<C>();
   for (const contender of contenders) {
-    const warm = (await contender.turn(turn)) / 1e6;
-    strides.set(contender, Math.min(Math.max(1, Math.round(warm / turn)), LONGEST_STRIDE));
+    const warmUp = await contender.turn(turn);
+    if (warmUp > SLOW * turn * 1e6) slow.add(contender);
+    times.set(contender, slow.has(contender) ? [warmUp] : []);
   }
   for (let round = 0; round < rounds; round++) {
     for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-      const takesPart = round % (strides.get(contender) ?? 1) === 0;
-      times.get(contender)?.push(takesPart ? await contender.turn(turn) : Number.NaN);
+      const own = times.get(contender);
+      if (own === undefined || own.length > round) continue;
+      const sitsOut = slow.has(contender) && round % STRIDE > 0;
+      own.push(sitsOut ? Number.NaN : await contender.turn(turn));
     }
   }
   return times;

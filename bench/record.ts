@@ -50,7 +50,7 @@ export function describeMachine(): Machine {
 /** The rows of one case. A speed-up is the median of the ratios that each round came to by itself. */
 export function rowsOf(call: Call, { rows, classes }: Inputs, times: ReadonlyMap<Contender, readonly number[]>): Row[] {
   return [...times].map(([contender, own]) => {
-    const baseline = baselineOf(contender, times);
+    const baseline = times.get(baselineOf(contender, times.keys())) ?? [];
     const nanoseconds = median(own);
     return {
       rows,
@@ -71,9 +71,9 @@ export function ratio(one: readonly number[], other: readonly number[]): number 
   return median(one.map((time, round) => time / (other[round] ?? Number.NaN)));
 }
 
-/** Plain loops that allocate the gradient for those that do, else plain loops that are given it, the faster ones. */
-function baselineOf({ memory }: Contender, times: ReadonlyMap<Contender, readonly number[]>): readonly number[] {
-  const plain = [...times].filter(([contender]) => contender.implementation === PLAIN);
-  const alike = plain.find(([contender]) => contender.memory === (memory === "tensor" ? "out" : memory));
-  return (alike ?? plain[0])?.[1] ?? [];
+/** Plain loops that allocate the result for those that do, else plain loops that are given it, the faster ones. */
+export function baselineOf(contender: Contender, contenders: Iterable<Contender>): Contender {
+  const memory = contender.memory === "tensor" ? "out" : contender.memory;
+  const plain = [...contenders].filter(({ implementation }) => implementation === PLAIN);
+  return plain.find((each) => each.memory === memory) ?? plain[0] ?? contender;
 }

@@ -23,12 +23,12 @@ export async function verify(call: Call, inputs: Inputs, contender: Contender, r
     logSoftmax: precision.relative,
     softmax: 0,
   }[call];
-  reference.output.forEach((expected, i) => {
-    const got = output[i] as number;
+  for (let i = 0; i < reference.output.length; i++) {
+    const [got, expected] = [output[i] as number, reference.output[i] as number];
     if (!isClose(got, expected, precision.relative * Math.abs(expected) + floor + UNDERFLOW)) {
       throw new Error(`${name}: the value at ${i} is ${got} and ought to be ${expected}`);
     }
-  });
+  }
 }
 
 /** False for NaN. */
