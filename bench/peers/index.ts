@@ -26,7 +26,7 @@ import { float32Precision, type Peer } from "./peer.js";
 import { formatMarkdown, type Run } from "./report.js";
 import { type Case, formatTargets } from "./targets.js";
 
-/** Those of `npm run bench` and the README, but for vocabularies, which the slowest would spend minutes on. */
+/** As in `../inputs.ts`, but for the vocabularies: the slowest take seconds for one this size. */
 const SHAPES = [
   [1, 10],
   [32, 10],
@@ -121,18 +121,25 @@ async function verified(call: Call, inputs: Inputs): Promise<Contender[]> {
   const contenders = contendersOf(call, inputs, own);
   for (const contender of contenders) await verify(call, inputs, contender, reference);
 
-  const precision = float32Precision(inputs);
-  for (const { implementation, memory, prepare } of peers) {
+  for (const peer of peers) {
     try {
-      const contender = { implementation, memory, precision, ...(await prepare(call, inputs)) };
+      const contender = await prepared(peer, call, inputs);
       await verify(call, inputs, contender, reference);
       contenders.push(contender);
     } catch (error) {
-      failed.push(`${inputs.rows}x${inputs.classes} ${call}, ${implementation}: ${messageOf(error)}`);
-      console.log(`Left out is ${failed.at(-1)}.\n`);
+      failed.push(messageOf(error));
+      console.log(`Left out is ${messageOf(error)}.\n`);
     }
   }
   return contenders;
+}
+
+async function prepared({ implementation, memory, prepare }: Peer, call: Call, inputs: Inputs): Promise<Contender> {
+  try {
+    return { implementation, memory, precision: float32Precision(inputs), ...(await prepare(call, inputs)) };
+  } catch (cause) {
+    throw new Error(`${inputs.rows}x${inputs.classes} ${call}, ${implementation}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 function messageOf(error: unknown): string {
