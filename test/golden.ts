@@ -4,7 +4,9 @@
  */
 
 import { readFileSync } from "node:fs";
-import type { Layout } from "./oracle.js";
+import { type ArrayArgument, type Call, type FloatKind, type Form, rounded, type Span } from "./fuzz/call.js";
+import type { Part } from "./fuzz/run.js";
+import { type BackwardFunction, type LossFunction, lossFunctions, type SoftmaxFunction } from "./oracle.js";
 
 export type StoredNumber = number | "NaN" | "Infinity" | "-Infinity";
 
@@ -30,7 +32,7 @@ export interface GoldenOptions {
 }
 
 export interface GoldenCase {
-  readonly call: string;
+  readonly call: SoftmaxFunction | BackwardFunction | LossFunction;
   /** The arguments, and the options that are arrays, as names of inputs. */
   readonly inputs: Readonly<Record<string, string>>;
   readonly options: GoldenOptions;
@@ -48,42 +50,62 @@ const { inputs, cases }: Golden = JSON.parse(readFileSync(new URL("fixtures/gold
 
 export const goldenCases = cases;
 
-export interface GoldenTensor {
-  readonly data: Float32Array | Int32Array;
-  readonly shape: readonly number[];
+function inputOf({ call, inputs: names }: GoldenCase, argument: string): StoredArray {
+  const array = inputs[names[argument] ?? ""];
+  if (array === undefined) throw new Error(`expected an input for ${argument} of ${call}`);
+  return array;
 }
 
-const tensors: ReadonlyMap<string, GoldenTensor> = new Map(
-  Object.entries(inputs).map(([name, { dtype, shape, data }]) => {
-    const numbers = data.map(Number);
-    return [name, { data: dtype === "int32" ? Int32Array.from(numbers) : Float32Array.from(numbers), shape }];
-  }),
-);
-
-export function tensorOf({ inputs }: GoldenCase, argument: string): GoldenTensor {
-  const tensor = tensors.get(inputs[argument] ?? "");
-  if (tensor === undefined) throw new Error(`expected an input for ${argument}`);
-  return tensor;
+/** What an array has a value for: one an element where it is shaped like the first argument, one a class or a row. */
+function spanOf(golden: GoldenCase, argument: string, shape: readonly number[]): Span {
+  const isRowwise = golden.call === "crossEntropy" || golden.call === "nllLoss";
+  if (argument === "weight" && isRowwise) return "classes";
+  if (argument === "gradOutput" && isRowwise) return "rows";
+  return inputOf(golden, argument).shape.join() === shape.join() ? "elements" : "classes";
 }
 
-export function floatsOf(golden: GoldenCase, argument: string): Float32Array {
-  const { data } = tensorOf(golden, argument);
-  if (!(data instanceof Float32Array)) throw new Error(`expected floats for ${argument}`);
-  return data;
+/** A case as a call, its floats in this kind, and all arrays in this form. */
+export function callOf(golden: GoldenCase, kind: FloatKind, form: Form): Call {
+  const { call, inputs: names, options } = golden;
+  const { axis, ...others } = options;
+  const [first = ""] = Object.keys(names);
+  const { shape } = inputOf(golden, first);
+  const arrays = Object.keys(names).map((argument): [string, ArrayArgument] => {
+    const { dtype, data } = inputOf(golden, argument);
+    const values = data.map(Number);
+    if (dtype === "int32") return [argument, { kind: "Int32Array", span: "rows", form, values }];
+    const floats = values.map((value) => rounded(kind, rounded("float32", value)));
+    return [argument, { kind, span: spanOf(golden, argument, shape), form, values: floats }];
+  });
+  return {
+    name: call,
+    layout: { shape, axis },
+    withShape: form === "bare",
+    arrays: Object.fromEntries(arrays),
+    options: others,
+    out: form === "bare" ? "given" : "fresh",
+  };
 }
 
-export function classesOf(golden: GoldenCase, argument: string): Int32Array {
-  const { data } = tensorOf(golden, argument);
-  if (!(data instanceof Int32Array)) throw new Error(`expected classes for ${argument}`);
-  return data;
+/** The same beside its gradient. */
+export function withGrad(call: Call): Call {
+  const loss = lossFunctions.find((name) => name === call.name);
+  return loss === undefined ? call : { ...call, name: `${loss}WithGrad` };
 }
 
-/** The first argument's shape, which the gradient has too, and the class axis. */
-export function layoutOf({ call, inputs, options }: GoldenCase): Layout {
-  const subject = call === "softmaxGrad" || call === "logSoftmaxGrad" ? inputs.gradOutput : Object.values(inputs)[0];
-  const tensor = tensors.get(subject ?? "");
-  if (tensor === undefined) throw new Error(`expected a first argument for ${call}`);
-  return { shape: tensor.shape, axis: options.axis };
+/** The same without what the gradient alone needs. */
+export function withoutGrad(call: Call): Call {
+  if (!lossFunctions.some((name) => name === call.name)) return call;
+  const { gradOutput: _array, ...arrays } = call.arrays;
+  const { gradOutput: _number, ...options } = call.options;
+  return { ...call, arrays, options };
+}
+
+/** What is stored of a part of a case's results. */
+export function storedPart({ result, grad }: GoldenCase, part: Part): { values: Float64Array; isNumber: boolean } {
+  const stored = part === "grad" ? grad : result;
+  const isNumber = typeof stored !== "object";
+  return { values: Float64Array.from(isNumber ? [stored] : stored, Number), isNumber };
 }
 
 export function titleOf({ call, inputs, options }: GoldenCase): string {

@@ -1,16 +1,8 @@
 /** The oracle itself, before anything is held to it: to PyTorch's golden values, and to arithmetic of 600 bits. */
 
 import { describe, expect, test } from "vitest";
-import {
-  floatsOf,
-  type GoldenCase,
-  goldenCases,
-  grouped,
-  layoutOf,
-  type StoredNumber,
-  tensorOf,
-  titleOf,
-} from "./golden.js";
+import { wantedOf } from "./fuzz/judge.js";
+import { callOf, type GoldenCase, goldenCases, grouped, storedPart, titleOf, withGrad } from "./golden.js";
 import { batchOf, familyNames, mulberry32, normal, type Random } from "./inputs.js";
 import { exp, fixed, log, one, over, tanh, times, toNumber } from "./oracle/exact.js";
 import {
@@ -20,58 +12,13 @@ import {
   crossEntropy,
   type Exact,
   exactBackward,
-  exactLoss,
   exactSoftmax,
   klDivergence,
   type Losses,
-  type LossFunction,
   logSoftmax,
-  lossFunctions,
   softCrossEntropy,
   softmax,
 } from "./oracle.js";
-
-interface Part {
-  readonly name: string;
-  readonly got: Exact | Exact<number>;
-  readonly stored: StoredNumber | readonly StoredNumber[] | undefined;
-}
-
-function isLoss(call: string): call is LossFunction {
-  return lossFunctions.some((name) => name === call);
-}
-
-function lossParts(call: LossFunction, golden: GoldenCase): Part[] {
-  const [subject = "", targets = ""] = Object.keys(golden.inputs);
-  const arrays = ["weight", "posWeight", "gradOutput"].filter((name) => name in golden.inputs);
-  const options = { ...golden.options, ...Object.fromEntries(arrays.map((name) => [name, floatsOf(golden, name)])) };
-  const { data } = tensorOf(golden, targets);
-  const given = { subject: floatsOf(golden, subject), targets: data, soft: data instanceof Float32Array };
-  const { loss, grad } = exactLoss(call, given, layoutOf(golden), options);
-  return [
-    { name: "result", got: loss, stored: golden.result },
-    { name: "grad", got: grad, stored: golden.grad },
-  ];
-}
-
-function partsOf(golden: GoldenCase): Part[] {
-  const { call, result: stored } = golden;
-  if (isLoss(call)) return lossParts(call, golden);
-  const layout = layoutOf(golden);
-  switch (call) {
-    case "logSoftmax":
-    case "softmax":
-    case "logSumExp":
-      return [{ name: "result", got: exactSoftmax(call, floatsOf(golden, "x"), layout), stored }];
-    case "logSoftmaxGrad":
-    case "softmaxGrad": {
-      const y = floatsOf(golden, call === "softmaxGrad" ? "probs" : "logProbs");
-      return [{ name: "result", got: exactBackward(call, floatsOf(golden, "gradOutput"), y, layout), stored }];
-    }
-    default:
-      throw new Error(`expected a function of the package, got ${call}`);
-  }
-}
 
 /** PyTorch subtracts probabilities from 1 and logarithms from each other, and is off by a rounding of those. */
 function isGolden(got: number, want: number): boolean {
@@ -79,14 +26,12 @@ function isGolden(got: number, want: number): boolean {
 }
 
 function missesOf(golden: GoldenCase): string[] {
-  return partsOf(golden).flatMap(({ name, got: { value }, stored }) => {
-    const title = `${titleOf(golden)} ${name}`;
-    const isArray = typeof stored === "object";
-    const want = isArray ? stored.map(Number) : [Number(stored)];
-    const values = typeof value === "number" ? [value] : value;
-    if (isArray !== (typeof value === "object") || values.length !== want.length) return [`${title}: got ${value}`];
-    return want.flatMap((exact, i) =>
-      isGolden(at(values, i), exact) ? [] : [`${title}[${i}]: got ${values[i]}, want ${exact}`],
+  return wantedOf(withGrad(callOf(golden, "float32", "bare"))).flatMap(({ part, exact: { values, isNumber } }) => {
+    const title = `${titleOf(golden)} ${part}`;
+    const stored = storedPart(golden, part);
+    if (stored.isNumber !== isNumber || stored.values.length !== values.length) return [`${title}: got ${values}`];
+    return Array.from(stored.values).flatMap((want, i) =>
+      isGolden(at(values, i), want) ? [] : [`${title}[${i}]: got ${values[i]}, want ${want}`],
     );
   });
 }
@@ -98,11 +43,16 @@ test.each(grouped(goldenCases, ({ call }) => call))("the oracle has the golden v
 const added = (terms: readonly bigint[]): bigint => terms.reduce((a, b) => a + b, 0n);
 
 /** What is off by more than so many roundings, relative to the size of the terms that a result is a sum of. */
-function missesBeyond(what: string, { value, size }: Exact, want: readonly bigint[], roundings = 4): string[] {
+function missesBeyond(
+  what: string,
+  { values, sizes }: Pick<Exact, "values" | "sizes">,
+  want: readonly bigint[],
+  roundings = 4,
+): string[] {
   return want.flatMap((exact, i) => {
-    const error = Math.abs(toNumber(fixed(at(value, i)) - exact));
-    if (error <= roundings * 2 ** -53 * at(size, i)) return [];
-    return [`${what}[${i}]: got ${value[i]}, want ${toNumber(exact)}, off by ${error}, of size ${size[i]}`];
+    const error = Math.abs(toNumber(fixed(at(values, i)) - exact));
+    if (error <= roundings * 2 ** -53 * at(sizes, i)) return [];
+    return [`${what}[${i}]: got ${values[i]}, want ${toNumber(exact)}, off by ${error}, of size ${sizes[i]}`];
   });
 }
 
@@ -113,10 +63,10 @@ function missesOfLoss(
   roundings?: number,
 ): string[] {
   const { loss, grad, sizes } = got;
-  const whole = { value: Float64Array.of(loss), size: Float64Array.of(sizes.loss) };
+  const whole = { values: Float64Array.of(loss), sizes: Float64Array.of(sizes.loss) };
   return [
     ...missesBeyond(`${what} loss`, whole, [want.loss], roundings),
-    ...missesBeyond(`${what} grad`, { value: grad, size: sizes.grad }, want.grad, roundings),
+    ...missesBeyond(`${what} grad`, { values: grad, sizes: sizes.grad }, want.grad, roundings),
   ];
 }
 

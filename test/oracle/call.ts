@@ -35,14 +35,15 @@ export interface AllOptions {
   readonly gradOutput?: number | Numbers | undefined;
 }
 
-/** A result and the sizes of the terms that it is a sum of. */
-export interface Exact<Value = Float64Array> {
-  readonly value: Value;
-  readonly size: Value;
+/** A result and the sizes of the terms that it is a sum of; of a reduced loss one value, which is a number. */
+export interface Exact {
+  readonly values: Float64Array;
+  readonly sizes: Float64Array;
+  readonly isNumber: boolean;
 }
 
 export interface ExactLoss {
-  readonly loss: Exact | Exact<number>;
+  readonly loss: Exact;
   readonly grad: Exact;
 }
 
@@ -51,15 +52,15 @@ export function exactSoftmax(name: SoftmaxFunction, x: Numbers, layout: Layout):
   const { classes } = sizesOf(layout);
   const rows = toRows(x, layout);
   if (name === "logSumExp") {
-    const value = logSumExp(rows, classes);
-    const size = Float64Array.from(rowsOf(rows, classes), (row, i) => {
+    const values = logSumExp(rows, classes);
+    const sizes = Float64Array.from(rowsOf(rows, classes), (row, i) => {
       const max = at(row, largest(row));
-      return Math.abs(max) + (at(value, i) - max);
+      return Math.abs(max) + (at(values, i) - max);
     });
-    return { value, size };
+    return { values, sizes, isNumber: false };
   }
-  const value = fromRows((name === "softmax" ? softmax : logSoftmax)(rows, classes), layout);
-  return { value, size: value.map(Math.abs) };
+  const values = fromRows((name === "softmax" ? softmax : logSoftmax)(rows, classes), layout);
+  return { values, sizes: values.map(Math.abs), isNumber: false };
 }
 
 /** `y` is what the forward pass gave. */
@@ -68,14 +69,14 @@ export function exactBackward(name: BackwardFunction, gradOutput: Numbers, y: Nu
   const [gs, ys] = [toRows(gradOutput, layout), toRows(y, layout)];
   const backward = name === "softmaxGrad" ? softmaxGrad : logSoftmaxGrad;
   const rows = rowsOf(gs, classes);
-  const size = gs.map((g, i) => {
+  const sizes = gs.map((g, i) => {
     const first = i - (i % classes);
     const row = rows[first / classes] ?? [];
     const own = at(ys, i);
     if (name === "softmaxGrad") return own * (Math.abs(g) + sum(row.map((g, c) => Math.abs(g * at(ys, first + c)))));
     return Math.abs(g) + Math.exp(own) * sum(row.map(Math.abs));
   });
-  return { value: fromRows(backward(gs, ys, classes), layout), size: fromRows(size, layout) };
+  return { values: fromRows(backward(gs, ys, classes), layout), sizes: fromRows(sizes, layout), isNumber: false };
 }
 
 /** What a loss is taken of, and its targets: one class a row, or (`soft`) a number an element. */
@@ -91,8 +92,11 @@ export function exactLoss(name: LossFunction, given: LossArguments, layout: Layo
   const laidOut = (grad: Float64Array): Float64Array => (isRowwise ? fromRows(grad, layout) : grad);
   const { rows, loss, grad, sizes } = losses;
   return {
-    loss: options.reduction === "none" ? { value: rows, size: sizes.rows } : { value: loss, size: sizes.loss },
-    grad: { value: laidOut(grad), size: laidOut(sizes.grad) },
+    loss:
+      options.reduction === "none"
+        ? { values: rows, sizes: sizes.rows, isNumber: false }
+        : { values: Float64Array.of(loss), sizes: Float64Array.of(sizes.loss), isNumber: true },
+    grad: { values: laidOut(grad), sizes: laidOut(sizes.grad), isNumber: false },
   };
 }
 

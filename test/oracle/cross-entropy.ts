@@ -164,7 +164,10 @@ export function softCrossEntropy(x: Numbers, targets: Numbers, classes: number, 
   return lossesOf(x, classes, masses, masses.length, options);
 }
 
-/** -w_y lp_y of rows of log-probabilities, of which no other element counts. */
+/**
+ * -w_y lp_y of rows of log-probabilities, of which no other element counts: the gradient of the others is 0, whatever it
+ * is multiplied by.
+ */
 export function nllLoss(logProbs: Numbers, targets: Targets, classes: number, options: LossOptions = {}): Losses {
   const weight = weightsOf(options.weight, classes);
   const labels = labelsOf(targets, options.ignoreIndex);
@@ -173,8 +176,16 @@ export function nllLoss(logProbs: Numbers, targets: Targets, classes: number, op
     const row = rows[i];
     if (target === null || row === undefined) return null;
     const loss = -at(weight, target) * at(row, target);
-    const grad = row.map((_, c) => (c === target ? -at(weight, target) : 0));
-    return { loss, lossSize: Math.abs(loss), grad, gradSizes: grad.map(Math.abs) };
+    const grad = Float64Array.of(-at(weight, target));
+    return { loss, lossSize: Math.abs(loss), grad, gradSizes: grad };
   });
-  return reduced(losses, classes, weightOfKept(labels, weight), options);
+  const { grad, sizes, ...forward } = reduced(losses, 1, weightOfKept(labels, weight), options);
+  const atTargets = (derivatives: Float64Array): Float64Array => {
+    const all = new Float64Array(logProbs.length);
+    labels.forEach((target, i) => {
+      if (target !== null) all[i * classes + target] = at(derivatives, i);
+    });
+    return all;
+  };
+  return { ...forward, grad: atTargets(grad), sizes: { ...sizes, grad: atTargets(sizes.grad) } };
 }
