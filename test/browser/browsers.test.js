@@ -1,0 +1,74 @@
+/** The built package as a page imports it: the same bits in every engine, and no WebAssembly where it is forbidden. */
+
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { once } from "node:events";
+import { before, describe, it } from "node:test";
+import { createCore } from "../../dist/index.js";
+import { browsers, find, open } from "./browsers.js";
+import { serve } from "./serve.js";
+import { report } from "./workload.js";
+
+const PAGE = "test/browser/page.html";
+const PATIENCE = 60_000;
+
+/** What a page says that is served with these headers. */
+async function visit(command, browser, headers = {}) {
+  const server = await serve(headers);
+  const close = open(command, browser, `http://127.0.0.1:${server.address().port}/${PAGE}`);
+  try {
+    const [reports] = await once(server, "report", { signal: AbortSignal.timeout(PATIENCE) });
+    return reports;
+  } finally {
+    await close();
+    server.close();
+  }
+}
+
+function assertClose(actual, expected) {
+  for (const [name, loss] of Object.entries(expected)) {
+    const [a, e] = [Number(actual[name]), Number(loss)];
+    ok(Object.is(a, e) || Math.abs(a - e) <= 1e-6 * e, `${name}: ${a}, expected ${e}`);
+  }
+}
+
+const strict = await report(createCore, "wasm-simd");
+const relaxed = await report(createCore, "wasm-relaxed-simd").catch((error) => ({ error: error.message }));
+
+for (const [name, browser] of Object.entries(browsers)) {
+  const found = find(browser);
+  const skip = found ? false : `${name} is not installed`;
+
+  describe(found?.version ?? name, { skip }, () => {
+    let reports;
+    before(async () => {
+      reports = await visit(found.command, browser);
+    });
+
+    it("has a backend on WebAssembly by itself", () => {
+      match(reports.auto.backend, /^wasm-/);
+    });
+
+    it("has Node's bits on wasm-simd", () => {
+      deepStrictEqual(reports["wasm-simd"], strict);
+    });
+
+    // Its multiply-adds are fused wherever it runs, and it uses nothing else that engines may do as they like.
+    it("has Node's bits on wasm-relaxed-simd", { skip: relaxed.error }, (test) => {
+      const theirs = reports["wasm-relaxed-simd"];
+      if (theirs.error) test.skip(theirs.error);
+      else deepStrictEqual(theirs, relaxed);
+    });
+
+    it("has the losses of wasm-simd on every backend", () => {
+      for (const backend of ["auto", "js"]) assertClose(reports[backend].losses, strict.losses);
+    });
+
+    it("has plain TypeScript where the page may not compile", async () => {
+      const policy = "script-src 'self' 'nonce-page'";
+      const forbidden = await visit(found.command, browser, { "content-security-policy": policy });
+      strictEqual(forbidden.auto.backend, "js");
+      deepStrictEqual(forbidden.auto, reports.js);
+      match(forbidden["wasm-simd"].error, /CompileError/);
+    });
+  });
+}
