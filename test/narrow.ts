@@ -1,5 +1,7 @@
 /** float16 and bfloat16 as bits, rounded to the nearest, ties to even: written from their definitions. */
 
+const words = new DataView(new ArrayBuffer(8));
+
 function roundToEven(value: number): number {
   const below = Math.floor(value);
   const part = value - below;
@@ -8,7 +10,6 @@ function roundToEven(value: number): number {
 
 /** ⌊log₂ size⌋ of a normal float64 */
 function exponentOf(size: number): number {
-  const words = new DataView(new ArrayBuffer(8));
   words.setFloat64(0, size);
   return (words.getUint16(0) >>> 4) - 1023;
 }
@@ -35,14 +36,12 @@ export function fromFloat16(bits: number): number {
 /** The upper half of a float32. */
 export function toBfloat16(value: number): number {
   if (Number.isNaN(value)) return 0x7fc0;
-  const words = new DataView(new ArrayBuffer(4));
   words.setFloat32(0, value);
   const bits = words.getUint32(0);
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }
 
 export function fromBfloat16(bits: number): number {
-  const words = new DataView(new ArrayBuffer(4));
   words.setUint32(0, bits << 16);
   return words.getFloat32(0);
 }

@@ -45,7 +45,7 @@ function randomLayout(random: Random): Layout {
   const size = pick(random, [20, 200, 200, 2000, 2000, 2000, 2000]) * (chance(random, 0.03) ? 10 : 1);
   // Some rows and some arrays are longer than whatever block takes them.
   const elements = upTo(random, chance(random, 0.002) ? 300_000 : size);
-  const classes = upTo(random, pick(random, [10, 40, 200, elements]));
+  const classes = upTo(random, pick(random, [10, 40, 400, elements, elements]));
   const positions = Math.max(1, Math.floor(elements / classes));
   const axes = pick(random, [0, 1, 1, 1, 2, 3, 4]);
   const shape: number[] = [];
@@ -293,7 +293,8 @@ function softmaxCall(random: Random): Call {
 
 function backwardCall(random: Random): Call {
   const layout = randomLayout(random);
-  const [kind, gradKind] = [pick(random, KINDS), pick(random, KINDS)];
+  const kind = pick(random, KINDS);
+  const gradKind = chance(random, 0.6) ? kind : pick(random, KINDS);
   const isSoftmax = chance(random, 0.5);
   const forward = isSoftmax ? softmax : logSoftmax;
   const y = logitRows(random, layout, kind, true).map((row) => Array.from(forward(row, row.length)));
