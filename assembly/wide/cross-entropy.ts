@@ -9,8 +9,7 @@
  *   dx_c = s (p_c T - a_c - own [c = y])
  *   dx_t = s (p_t (own [t≠y] + Σ_{j≠t} a_j + 2 z lse) - miss (a_t + own [t=y]))
  *
- * so that nothing cancels near certainty; where the maximum is of several classes nothing is certain, and the first form
- * serves them too. Without ε there are no a_c, and masked classes do no harm; with them a_c times Infinity counts.
+ * so that nothing cancels near certainty; where rest is 1/2 or more nothing is certain, and the first form serves t too. Without ε there are no a_c, and masked classes do no harm; with them a_c times Infinity counts.
  *
  * The logits are `[outer, classes, stride]` as in tile.ts; targets, losses and scales are one value a row, the scales
  * `scaleStride` bytes apart. Losses are in nats, 0 for a row whose target is `ignoreIndex`; what is returned is `total`
@@ -27,14 +26,13 @@ import {
   find_maxima,
   finish_sums,
   has_softcap,
-  is_alone,
   LOG,
   MAX,
   REST,
   SHIFT,
-  set_marks,
   set_softcap,
   TOP,
+  TOP_EXP,
   take_exponentials,
   turn_to,
 } from "./rows";
@@ -76,6 +74,8 @@ const SCALE = memory.data(64, 16);
 const FACTOR = memory.data(64, 16);
 const TOP_TERM = memory.data(64, 16);
 const TOP_SCALE = memory.data(64, 16);
+/** What only the exponential of a certain maximum exceeds, the others being less than half of it. */
+const LEAD = memory.data(64, 16);
 const GRADIENT = memory.data(64, 16);
 /** e^x_y in the row's terms. */
 const TARGET_EXP = memory.data(64, 16);
@@ -86,6 +86,7 @@ let keep: f64 = 1;
 let z: f64 = 0;
 let dense: bool = false;
 let allKept: bool = true;
+let massesStay: bool = false;
 let weightsAt: usize = 0;
 let softAt: usize = 0;
 let softKind: i32 = 0;
@@ -143,7 +144,7 @@ export function cross_entropy_backward_wide(
     read_targets(logits, kind, targets + ((<usize>row) << 2), count, ignoreIndex);
     if (!flat || allKept) {
       take_losses(logits, kind, classes);
-      take_factors(scales + <usize>row * scaleStride, scaleStride, count, classes);
+      take_factors(scales + <usize>row * scaleStride, scaleStride, count);
     }
     write_gradients(logits, kind, grad, resultKind, classes);
     total = write_losses(losses + <usize>row * size_of(resultKind), resultKind, count, total);
@@ -201,7 +202,7 @@ export function cross_entropy_soft_backward_wide(
   for (let row = 0, count = 0; row < rows; row += count) {
     count = tile_begin(row, rows, classes, inner, stride);
     take_losses(logits, kind, classes);
-    take_factors(scales + <usize>row * scaleStride, scaleStride, count, classes);
+    take_factors(scales + <usize>row * scaleStride, scaleStride, count);
     write_gradients(logits, kind, grad, resultKind, classes);
     total = write_losses(losses + <usize>row * size_of(resultKind), resultKind, count, total);
   }
@@ -218,13 +219,15 @@ function begin(soft: usize, kind: i32, weights: usize, classes: i32, smoothing: 
   z = zLoss;
   dense = soft !== 0 || smoothing > 0;
   allKept = true;
+  massesStay = false;
   memory.fill(TARGETS, 0xff, 32);
   memory.fill(KEPT, 0xff, 64);
   fill(LOGIT, 0);
   fill(OWN, 0);
   fill(OWN_SHARE, 0);
+  fill(OTHERS, 0);
+  fill(ALL, 0);
   set_softcap(softcap);
-  set_marks(dense);
 }
 
 /** The targets of the tile's rows, their logits and masses. */
@@ -252,14 +255,16 @@ function weight_of(klass: i32): f64 {
 /** The rows' losses, and all that they consist of. A single chunk leaves its exponentials in the tile. */
 function take_losses(logits: usize, kind: i32, classes: i32): void {
   find_maxima(logits, kind, classes);
-  fill(OTHERS, 0);
-  fill(ALL, 0);
-  fill(DOT, 0);
+  if (dense) {
+    fill(OTHERS, 0);
+    fill(ALL, 0);
+    fill(DOT, 0);
+  }
   for (let first = 0; first < classes; first += capacity) {
     const n = min(capacity, classes - first);
     turn_to(logits, kind, classes, first, n);
     if (dense) {
-      take_masses(first, n);
+      take_masses(classes, first, n);
       add_masses(tile_steps(n));
     }
     take_exponentials(TILE, n);
@@ -284,8 +289,13 @@ function take_losses(logits: usize, kind: i32, classes: i32): void {
   }
 }
 
-/** The masses a_c of a chunk, to the second tile. */
-function take_masses(first: i32, n: i32): void {
+/**
+ * The masses a_c of a chunk, to the second tile. Without soft targets they are the same for all rows, and stay there where
+ * one chunk is all.
+ */
+function take_masses(classes: i32, first: i32, n: i32): void {
+  if (massesStay) return;
+  massesStay = softAt === 0 && classes <= capacity;
   const steps = tile_steps(n);
   const bytes = (<usize>steps) << 6;
   const shares = f64x2.splat(share);
@@ -343,7 +353,7 @@ function add_masses(steps: i32): void {
 }
 
 /** What gradients are made of, from what losses left behind. */
-function take_factors(scales: usize, scaleStride: usize, count: i32, classes: i32): void {
+function take_factors(scales: usize, scaleStride: usize, count: i32): void {
   for (let lane = 0; lane < <i32>(ownWidth >> 3); lane++) {
     // Lanes without a row take the first one's scale.
     store<f64>(SCALE + ((<usize>lane) << 3), load<f64>(scales + (lane < count ? <usize>lane * scaleStride : 0)));
@@ -352,6 +362,9 @@ function take_factors(scales: usize, scaleStride: usize, count: i32, classes: i3
   }
   exp_lanes(TARGET_EXP, TARGET_EXP);
   const one = Exp.one();
+  const half = f64x2.splat(0.5);
+  const most = f64x2.splat(0.75);
+  const none = f64x2.splat(Infinity);
   const zs = f64x2.splat(2 * z);
   for (let i: usize = 0; i < ownWidth; i += 16) {
     const rest = v128.load(REST + i);
@@ -363,17 +376,17 @@ function take_factors(scales: usize, scaleStride: usize, count: i32, classes: i3
     const others = f64x2.add(v128.load(OTHERS + i), zTerm);
     const total = f64x2.add(own, f64x2.add(v128.load(ALL + i), zTerm));
     const factor = exp_factor(i);
-    const alone = is_alone(i, classes);
+    const certain = f64x2.lt(rest, half);
     v128.store(FACTOR + i, f64x2.mul(s, f64x2.mul(total, factor)));
-    const topTotal = v128.bitselect(f64x2.add(own, others), total, alone);
-    v128.store(TOP_TERM + i, f64x2.mul(s, f64x2.mul(topTotal, p)));
-    v128.store(TOP_SCALE + i, f64x2.mul(s, v128.bitselect(miss, one, alone)));
+    v128.store(TOP_TERM + i, f64x2.mul(s, f64x2.mul(f64x2.add(own, others), p)));
+    v128.store(LEAD + i, v128.bitselect(f64x2.mul(most, v128.load(TOP_EXP + i)), none, certain));
+    v128.store(TOP_SCALE + i, f64x2.mul(s, miss));
 
-    const isTop = v128.and(alone, f64x2.eq(v128.load(LOGIT + i), v128.load(MAX + i)));
+    const isTop = v128.and(certain, f64x2.eq(v128.load(LOGIT + i), v128.load(MAX + i)));
     const mass = f64x2.add(own, v128.load(OWN_SHARE + i));
-    const certain = f64x2.sub(f64x2.mul(p, others), f64x2.mul(miss, mass));
-    const open = f64x2.sub(f64x2.mul(f64x2.mul(v128.load(TARGET_EXP + i), factor), total), mass);
-    v128.store(GRADIENT + i, f64x2.mul(s, v128.bitselect(certain, open, isTop)));
+    const near = f64x2.sub(f64x2.mul(p, others), f64x2.mul(miss, mass));
+    const far = f64x2.sub(f64x2.mul(f64x2.mul(v128.load(TARGET_EXP + i), factor), total), mass);
+    v128.store(GRADIENT + i, f64x2.mul(s, v128.bitselect(near, far, isTop)));
   }
   if (has_softcap()) {
     for (let i: usize = 0; i < ownWidth; i += 16) {
@@ -384,6 +397,7 @@ function take_factors(scales: usize, scaleStride: usize, count: i32, classes: i3
   spread(FACTOR);
   spread(TOP_TERM);
   spread(TOP_SCALE);
+  spread(LEAD);
 }
 
 /** The rows' gradients, chunk by chunk. */
@@ -396,7 +410,7 @@ function write_gradients(logits: usize, kind: i32, grad: usize, resultKind: i32,
     } else {
       if (classes > capacity) {
         turn_to(logits, kind, classes, first, n);
-        if (dense) take_masses(first, n);
+        if (dense) take_masses(classes, first, n);
         take_exponentials(TILE, n);
       }
       if (dense) subtract_masses(steps);
@@ -415,14 +429,14 @@ function subtract_masses(steps: i32): void {
     const s = v128.load(SCALE + i);
     const topTerm = v128.load(TOP_TERM + i);
     const topScale = v128.load(TOP_SCALE + i);
-    const zero = f64x2.splat(0);
+    const lead = v128.load(LEAD + i);
     const end = i + ((<usize>steps) << 6);
     for (let at = i; at < end; at += 64) {
       const e = v128.load(TILE + at);
       const a = v128.load(SECOND + at);
       const g = f64x2.sub(f64x2.mul(e, factor), f64x2.mul(a, s));
       const top = f64x2.sub(topTerm, f64x2.mul(a, topScale));
-      v128.store(TILE + at, v128.bitselect(top, g, f64x2.lt(e, zero)));
+      v128.store(TILE + at, v128.bitselect(top, g, f64x2.gt(e, lead)));
     }
   }
 }
