@@ -1,12 +1,15 @@
-import { type Arena, SEGMENT } from "./arena.js";
-import type { Backend } from "./backend.js";
+import type { Arena, MemoryArray } from "./arena.js";
+import { classesOf, type RowEngine } from "./backend.js";
 import type { Kernels } from "./wasm.js";
+
+/** How many values a segment takes: whole blocks of the kernels' sums, so that the bits are those of the row as a whole. */
+const SEGMENT = 1 << 16;
 
 /**
  * Rows too long for the scratch, a segment at a time: once for the maximum, once for the sum, and once more for what is
  * written of each class. The steps, their order, and so the bits, are those of the kernels for whole rows.
  */
-export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" | "allocate"> {
+export function longRows(kernels: Kernels, arena: Arena): RowEngine {
   const segments = (classes: number, visit: (from: number, count: number) => void): void => {
     for (let from = 0; from < classes; from += SEGMENT) visit(from, Math.min(SEGMENT, classes - from));
   };
@@ -15,7 +18,7 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
   const fold = (
     step: (x: number, count: number, value: number) => number,
     initial: number,
-    x: Float32Array,
+    x: MemoryArray,
     start: number,
     classes: number,
     without = -1,
@@ -33,7 +36,7 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
   };
 
   /** The maximum of a row and the sum of its exponentials. */
-  const statistics = (x: Float32Array, start: number, classes: number, without?: number) => {
+  const statistics = (x: MemoryArray, start: number, classes: number, without?: number) => {
     const larger = (place: number, count: number, max: number) => Math.max(max, kernels.row_max(place, count));
     const max = fold(larger, Number.NEGATIVE_INFINITY, x, start, classes, without);
     const add = (place: number, count: number, sum: number) => kernels.row_exp_sum(place, count, max, sum);
@@ -43,8 +46,8 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
   /** Writes to the row of `out` at `start` what `kernel` makes of that row of `x`. */
   const write = (
     kernel: (x: number, out: number, count: number) => void,
-    x: Float32Array,
-    out: Float32Array,
+    x: MemoryArray,
+    out: MemoryArray,
     start: number,
     classes: number,
   ): void =>
@@ -57,9 +60,9 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
   /** The same with a second input. */
   const writeOfTwo = (
     kernel: (a: number, b: number, out: number, count: number) => void,
-    a: Float32Array,
-    b: Float32Array,
-    out: Float32Array,
+    a: MemoryArray,
+    b: MemoryArray,
+    out: MemoryArray,
     start: number,
     classes: number,
   ): void =>
@@ -70,7 +73,7 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
       arena.take(to, out, start + from, count);
     });
 
-  const dot = (a: Float32Array, b: Float32Array, start: number, classes: number): number => {
+  const dot = (a: MemoryArray, b: MemoryArray, start: number, classes: number): number => {
     let sum = 0;
     segments(classes, (from, count) => {
       const first = arena.bring(a, start + from, count, arena.first);
@@ -80,21 +83,21 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
   };
 
   return {
-    logSumExp(logits, lse, { outer: rows, classes }) {
+    logSumExp({ data: logits }, lse, { outer: rows, classes }) {
       for (let row = 0; row < rows; row++) {
         const { max, sum } = statistics(logits, row * classes, classes);
         lse[row] = kernels.log_sum_exp_of(max, sum);
       }
     },
 
-    logSoftmax(logits, logProbs, { outer: rows, classes }) {
+    logSoftmax({ data: logits }, logProbs, { outer: rows, classes }) {
       for (let start = 0; start < rows * classes; start += classes) {
         const { max, sum } = statistics(logits, start, classes);
         write((x, out, count) => kernels.row_log_softmax(x, out, count, max, sum), logits, logProbs, start, classes);
       }
     },
 
-    softmax(logits, probs, { outer: rows, classes }) {
+    softmax({ data: logits }, probs, { outer: rows, classes }) {
       for (let start = 0; start < rows * classes; start += classes) {
         const { max, sum } = statistics(logits, start, classes);
         const factor = kernels.softmax_factor(sum);
@@ -102,7 +105,7 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
       }
     },
 
-    logSoftmaxBackward(gradOutput, logProbs, grad, { outer: rows, classes }) {
+    logSoftmaxBackward({ data: gradOutput }, { data: logProbs }, grad, { outer: rows, classes }) {
       for (let start = 0; start < rows * classes; start += classes) {
         const sum = fold(kernels.row_sum, 0, gradOutput, start, classes);
         writeOfTwo(
@@ -116,7 +119,7 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
       }
     },
 
-    softmaxBackward(gradOutput, probs, grad, { outer: rows, classes }) {
+    softmaxBackward({ data: gradOutput }, { data: probs }, grad, { outer: rows, classes }) {
       for (let start = 0; start < rows * classes; start += classes) {
         const sum = dot(gradOutput, probs, start, classes);
         writeOfTwo(
@@ -130,7 +133,8 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
       }
     },
 
-    crossEntropy(logits, { data, ignoreIndex }, losses, { outer: rows, classes }) {
+    crossEntropy({ data: logits }, targets, _terms, losses, { outer: rows, classes }) {
+      const { data, ignoreIndex } = classesOf(targets);
       let total = 0;
       for (let row = 0; row < rows; row++) {
         const target = Number(data[row]);
@@ -146,7 +150,8 @@ export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" |
       return total;
     },
 
-    crossEntropyBackward(logits, { data, ignoreIndex }, scales, losses, grad, { outer: rows, classes }) {
+    crossEntropyBackward({ data: logits }, targets, _terms, scales, losses, grad, { outer: rows, classes }) {
+      const { data, ignoreIndex } = classesOf(targets);
       let total = 0;
       for (let row = 0; row < rows; row++) {
         const start = row * classes;

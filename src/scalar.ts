@@ -1,4 +1,8 @@
-import type { Backend, Layout } from "./backend.js";
+import type { Backend, ClassIndices, Targets, Terms } from "./backend.js";
+import { numbersOf, type ResultArray } from "./floats.js";
+import { elementwise } from "./scalar-elementwise.js";
+import { at, eachRow } from "./scalar-rows.js";
+import { crossEntropyOfTerms } from "./scalar-terms.js";
 
 /**
  * The backend in plain TypeScript: the formulas in double precision, for engines without WASM SIMD, and what the
@@ -8,55 +12,65 @@ export function scalarBackend(): Backend {
   return {
     name: "js",
 
-    logSumExp(logits, lse, layout) {
+    logSumExp(x, lse, layout) {
+      const numbers = numbersOf(x);
       eachRow(layout, (row, start, end, step) => {
-        const { shift, log } = logSumExpOf(logits, start, end, step);
+        const { shift, log } = logSumExpOf(numbers, start, end, step);
         lse[row] = shift + log;
       });
     },
 
-    logSoftmax(logits, logProbs, layout) {
+    logSoftmax(x, logProbs, layout) {
+      const numbers = numbersOf(x);
       eachRow(layout, (_row, start, end, step) => {
-        const { shift, log } = logSumExpOf(logits, start, end, step);
+        const { shift, log } = logSumExpOf(numbers, start, end, step);
         // A row whose log-sum-exp is infinite has no log-softmax, also not where its logits are finite.
         const rest = Number.isFinite(log) ? log : Number.NaN;
-        for (let i = start; i < end; i += step) logProbs[i] = at(logits, i) - shift - rest;
+        for (let i = start; i < end; i += step) logProbs[i] = at(numbers, i) - shift - rest;
       });
     },
 
-    softmax(logits, probs, layout) {
+    softmax(x, probs, layout) {
+      const numbers = numbersOf(x);
       eachRow(layout, (_row, start, end, step) => {
-        const shift = shiftOf(maximum(logits, start, end, step));
-        const sum = exponentials(logits, probs, start, end, step, shift);
+        const shift = shiftOf(maximum(numbers, start, end, step));
+        const sum = exponentials(numbers, probs, start, end, step, shift);
         scale(probs, start, end, step, Number.isFinite(sum) ? 1 / sum : Number.NaN);
       });
     },
 
     logSoftmaxBackward(gradOutput, logProbs, grad, layout) {
+      const g = numbersOf(gradOutput);
+      const y = numbersOf(logProbs);
       eachRow(layout, (_row, start, end, step) => {
         let sum = 0;
-        for (let i = start; i < end; i += step) sum += at(gradOutput, i);
-        for (let i = start; i < end; i += step) grad[i] = at(gradOutput, i) - Math.exp(at(logProbs, i)) * sum;
+        for (let i = start; i < end; i += step) sum += at(g, i);
+        for (let i = start; i < end; i += step) grad[i] = at(g, i) - Math.exp(at(y, i)) * sum;
       });
     },
 
     softmaxBackward(gradOutput, probs, grad, layout) {
+      const g = numbersOf(gradOutput);
+      const y = numbersOf(probs);
       eachRow(layout, (_row, start, end, step) => {
         let dot = 0;
-        for (let i = start; i < end; i += step) dot += at(gradOutput, i) * at(probs, i);
-        for (let i = start; i < end; i += step) grad[i] = at(probs, i) * (at(gradOutput, i) - dot);
+        for (let i = start; i < end; i += step) dot += at(g, i) * at(y, i);
+        for (let i = start; i < end; i += step) grad[i] = at(y, i) * (at(g, i) - dot);
       });
     },
 
-    crossEntropy(logits, { data, ignoreIndex }, losses, layout) {
+    crossEntropy(logits, targets, terms, losses, layout) {
+      const x = numbersOf(logits);
+      if (!isPlain(targets, terms)) return crossEntropyOfTerms(x, targets, terms, losses, layout, undefined);
+      const { data, ignoreIndex } = targets;
       let total = 0;
       eachRow(layout, (row, start, end, step) => {
         const target = at(data, row);
         let loss = 0;
         if (target !== ignoreIndex) {
           const own = start + target * step;
-          const { shift, log } = logSumExpOf(logits, start, end, step, own);
-          loss = lossOf(lagOf(shift, log, at(logits, own)));
+          const { shift, log } = logSumExpWithout(x, start, end, step, own);
+          loss = lossOf(lagOf(shift, log, at(x, own)));
         }
         if (losses) losses[row] = loss;
         total += loss;
@@ -64,7 +78,10 @@ export function scalarBackend(): Backend {
       return total;
     },
 
-    crossEntropyBackward(logits, { data, ignoreIndex }, scales, losses, grad, layout) {
+    crossEntropyBackward(logits, targets, terms, scales, losses, grad, layout) {
+      const x = numbersOf(logits);
+      if (!isPlain(targets, terms)) return crossEntropyOfTerms(x, targets, terms, losses, layout, { scales, grad });
+      const { data, ignoreIndex } = targets;
       let total = 0;
       eachRow(layout, (row, start, end, step) => {
         const target = at(data, row);
@@ -75,11 +92,10 @@ export function scalarBackend(): Backend {
           // The target's own exponential stays out of the sum: near certainty the others are what counts.
           const own = start + target * step;
           const behind = own + step;
-          const x = at(logits, own);
-          const shift = shiftOf(maximum(logits, behind, end, step, maximum(logits, start, own, step)));
-          const sum =
-            exponentials(logits, grad, start, own, step, shift) + exponentials(logits, grad, behind, end, step, shift);
-          const lag = lagOf(shift, Math.log(sum), x);
+          const logit = at(x, own);
+          const shift = shiftOf(maximum(x, behind, end, step, maximum(x, start, own, step)));
+          const sum = exponentials(x, grad, start, own, step, shift) + exponentials(x, grad, behind, end, step, shift);
+          const lag = lagOf(shift, Math.log(sum), logit);
           const error = missOf(lag) * (typeof scales === "number" ? scales : at(scales, row));
           scale(grad, start, end, step, sum === 0 ? error : error / sum);
           grad[own] = 0 - error;
@@ -91,6 +107,8 @@ export function scalarBackend(): Backend {
       return total;
     },
 
+    elementwise,
+
     allocate(length) {
       const values = new Float32Array(length);
       return { view: () => values, release() {} };
@@ -98,35 +116,38 @@ export function scalarBackend(): Backend {
   };
 }
 
-/** Visits the rows in order: their classes lie from `start` to below `end`, `step` apart. */
-function eachRow(
-  { outer, classes, inner }: Layout,
-  visit: (row: number, start: number, end: number, step: number) => void,
-): void {
-  const length = classes * inner;
-  for (let row = 0, block = 0; block < outer; block++) {
-    for (let start = block * length; start < block * length + inner; start++, row++) {
-      visit(row, start, start + length, inner);
-    }
-  }
+/** Whether a loss is that of class targets and nothing else. */
+function isPlain(targets: Targets, { weight, labelSmoothing, zLoss, softcap }: Terms): targets is ClassIndices {
+  return "data" in targets && weight === undefined && labelSmoothing === 0 && zLoss === 0 && softcap === undefined;
 }
 
-/** The log-sum-exp of a row without the element `without`, as shift + log: added, huge logits would round log away. */
-function logSumExpOf(
-  logits: Float32Array,
-  start: number,
-  end: number,
-  step: number,
-  without = end,
-): { readonly shift: number; readonly log: number } {
+/** A log-sum-exp as shift + log: added, huge logits would round log away. */
+interface LogSum {
+  readonly shift: number;
+  readonly log: number;
+}
+
+/** The log-sum-exp of a row, whose largest element is left out of the sum: 1 would round small ones away. */
+function logSumExpOf(x: ResultArray, start: number, end: number, step: number): LogSum {
+  let top = start;
+  for (let i = start; i < end; i += step) if (at(x, i) > at(x, top) || Number.isNaN(at(x, top))) top = i;
+  const shift = at(x, top);
+  if (!Number.isFinite(shift)) return { shift: 0, log: Math.log(expSum(x, start, end, step, 0, 0)) };
+  const behind = top + step;
+  const rest = expSum(x, behind, end, step, shift, expSum(x, start, top, step, shift, 0));
+  return { shift, log: Math.log1p(rest) };
+}
+
+/** The log-sum-exp of a row without one element. */
+function logSumExpWithout(x: ResultArray, start: number, end: number, step: number, without: number): LogSum {
   const behind = without + step;
-  const shift = shiftOf(maximum(logits, behind, end, step, maximum(logits, start, without, step)));
-  const sum = expSum(logits, behind, end, step, shift, expSum(logits, start, without, step, shift, 0));
+  const shift = shiftOf(maximum(x, behind, end, step, maximum(x, start, without, step)));
+  const sum = expSum(x, behind, end, step, shift, expSum(x, start, without, step, shift, 0));
   return { shift, log: Math.log(sum) };
 }
 
 /** The largest of the logits in [from, to) and `max`. NaN is none, and shows in the sum. */
-function maximum(logits: Float32Array, from: number, to: number, step: number, max = Number.NEGATIVE_INFINITY): number {
+function maximum(logits: ResultArray, from: number, to: number, step: number, max = Number.NEGATIVE_INFINITY): number {
   for (let i = from; i < to; i += step) {
     const x = at(logits, i);
     if (x > max) max = x;
@@ -140,15 +161,15 @@ function shiftOf(max: number): number {
 }
 
 /** `sum` + Σ e^(x - shift) over [from, to). */
-function expSum(logits: Float32Array, from: number, to: number, step: number, shift: number, sum: number): number {
+function expSum(logits: ResultArray, from: number, to: number, step: number, shift: number, sum: number): number {
   for (let i = from; i < to; i += step) sum += Math.exp(at(logits, i) - shift);
   return sum;
 }
 
 /** The same, from 0, with the exponentials written to `out`. */
 function exponentials(
-  logits: Float32Array,
-  out: Float32Array,
+  logits: ResultArray,
+  out: ResultArray,
   from: number,
   to: number,
   step: number,
@@ -163,7 +184,7 @@ function exponentials(
   return sum;
 }
 
-function scale(values: Float32Array, from: number, to: number, step: number, factor: number): void {
+function scale(values: ResultArray, from: number, to: number, step: number, factor: number): void {
   for (let i = from; i < to; i += step) values[i] = at(values, i) * factor;
 }
 
@@ -181,8 +202,4 @@ function lossOf(lag: number): number {
 /** 1 - p of the target = 1 / (1 + e^-lag) */
 function missOf(lag: number): number {
   return lag < 0 ? Math.exp(lag) / (1 + Math.exp(lag)) : 1 / (1 + Math.exp(-lag));
-}
-
-function at(values: ArrayLike<number>, index: number): number {
-  return values[index] as number;
 }

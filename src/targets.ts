@@ -1,14 +1,18 @@
 import type { ClassIndices, TargetArray } from "./backend.js";
+import { asFloats, type FloatArray, type FloatValues } from "./floats.js";
 import { checkRowShape, type Rows } from "./rows.js";
 import { kindOf, readTensor, type TensorLike, type TypedArray } from "./tensor-like.js";
-import { describe, notYet, wrongKind, wrongValue } from "./validate.js";
+import { describe, wrongKind, wrongValue } from "./validate.js";
 
 /** One class a row: any integer array, or a tensor of one. */
 export type ClassTargets = IntegerArray | readonly number[] | TensorLike;
 
+/** A mass for every class of every row: a float array or a tensor of one, laid out like the logits. */
+export type SoftTargets = FloatArray | TensorLike;
+
 export type IntegerArray = TargetArray | Uint32Array | BigInt64Array | BigUint64Array;
 
-/** Targets as they came, and their shape where they came with one. */
+/** Class targets as they came, and their shape where they came with one. */
 export interface RawTargets {
   readonly data: IntegerArray | readonly number[];
   readonly shape: readonly number[] | undefined;
@@ -19,17 +23,30 @@ export interface CheckedTargets extends ClassIndices {
   readonly kept: number;
 }
 
-const TARGETS = "an integer array, a number[] or a tensor of an integer array";
+const CLASSES = "an integer array, a number[] or a tensor of an integer array";
+const CLASSES_OR_MASSES = `${CLASSES}, or a float array or a tensor of one for soft targets`;
 
 /** What stands for an ignored row where targets are copied; no class is negative. */
 const IGNORED = -1;
 
-export function readTargets(value: unknown): RawTargets {
+/** Class targets, or soft ones where they are floating-point numbers. */
+export function readTargets(value: unknown): RawTargets | FloatValues {
   if (Array.isArray(value)) return { data: value, shape: undefined };
-  const { data, shape } = readTensor("targets", value, TARGETS);
+  const { data, shape, dtype } = readTensor("targets", value, CLASSES_OR_MASSES);
+  const floats = asFloats(data, dtype);
+  if (floats) return { ...floats, shape };
   if (isIntegers(data)) return { data, shape };
-  if (kindOf(data).startsWith("Float")) throw notYet("targets", "a float array (soft targets)");
-  throw wrongKind("targets", TARGETS, data);
+  throw wrongKind("targets", CLASSES_OR_MASSES, data);
+}
+
+export function isSoft(targets: RawTargets | FloatValues): targets is FloatValues {
+  return "kind" in targets;
+}
+
+export function readClasses(value: unknown): RawTargets {
+  const targets = readTargets(value);
+  if (isSoft(targets)) throw wrongKind("targets", CLASSES, targets.data);
+  return targets;
 }
 
 const INTEGER_KINDS = new Set([
