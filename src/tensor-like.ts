@@ -18,10 +18,16 @@ export type TypedArray =
  * transformers.js, an ndarray. Some of their types allow data that is not a typed array, which is refused when it
  * comes.
  */
-export type TensorLike = { readonly data: ArrayBufferView | readonly unknown[] } & (
-  | { readonly shape: readonly number[] }
-  | { readonly dims: readonly number[] }
-);
+export type TensorLike = {
+  readonly data: ArrayBufferView | readonly unknown[];
+  /** What a `Uint16Array` holds, under either name: `"float16"` or `"bfloat16"`. */
+  readonly dtype?: unknown;
+  readonly type?: unknown;
+  /** Where the values begin in `data`, which may hold more, and how far apart they lie: only row-major is taken. */
+  readonly offset?: unknown;
+  readonly stride?: unknown;
+  readonly strides?: unknown;
+} & ({ readonly shape: readonly number[] } | { readonly dims: readonly number[] });
 
 /** A typed array, with its shape and the name of its kind where it came with them. */
 export interface TensorParts {
