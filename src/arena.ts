@@ -1,4 +1,4 @@
-import type { Storage, TargetArray } from "./backend.js";
+import type { ClassIndices, Storage } from "./backend.js";
 import type { FloatKind, Floats } from "./floats.js";
 import { wrongValue } from "./validate.js";
 import type { Kernels } from "./wasm.js";
@@ -119,8 +119,10 @@ export class Arena {
   }
 
   /** Where the targets of a block stand as int32. */
-  bringTargets(targets: TargetArray, start: number, length: number): number {
-    this.#integers.set(part<TargetArray>(targets, start, length), this.#targets >>> 2);
+  bringTargets({ data, step }: ClassIndices, start: number, length: number): number {
+    const at = this.#targets >>> 2;
+    if (data instanceof Int32Array && step === 1) this.#integers.set(part(data, start, length), at);
+    else for (let i = 0; i < length; i++) this.#integers[at + i] = data[(start + i) * step] as number;
     return this.#targets;
   }
 

@@ -3,12 +3,13 @@ import type { Floats, ResultArray } from "./floats.js";
 /** What computes: the kernels in WebAssembly, or plain TypeScript. Arguments are validated before they get here. */
 export type BackendName = "wasm-relaxed-simd" | "wasm-simd" | "js";
 
-/** What of the integer arrays a backend reads as it is. */
-export type TargetArray = Int32Array | Int16Array | Int8Array | Uint16Array | Uint8Array;
-
-/** Class targets as a backend takes them: what is not `ignoreIndex` is a class. */
+/**
+ * Class targets as a backend takes them: row i has `data[i * step]`, taken for an int32, and what is not `ignoreIndex` is a
+ * class.
+ */
 export interface ClassIndices {
-  readonly data: TargetArray;
+  readonly data: ArrayLike<number>;
+  readonly step: number;
   readonly ignoreIndex: number;
 }
 

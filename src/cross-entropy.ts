@@ -208,10 +208,10 @@ export function checkWeight(options: ClassLossOptions | undefined, { classes }: 
 }
 
 /** Σ w[y] over the rows that are kept. */
-export function weightOfKept({ data, ignoreIndex }: CheckedTargets, weight: Float64Array): number {
+export function weightOfKept({ data, step, ignoreIndex }: CheckedTargets, weight: Float64Array): number {
   let sum = 0;
-  for (let row = 0; row < data.length; row++) {
-    const target = data[row] as number;
+  for (let i = 0; i < data.length; i += step) {
+    const target = data[i] as number;
     if (target !== ignoreIndex) sum += weight[target] as number;
   }
   return sum;

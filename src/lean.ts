@@ -80,14 +80,15 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
     softmaxBackward: (gradOutput, probs, grad, layout) => backward("softmax_backward", gradOutput, probs, grad, layout),
 
     crossEntropy(logits, targets, { weight, labelSmoothing, zLoss }, losses, layout) {
-      const { data, ignoreIndex } = classesOf(targets);
+      const classTargets = classesOf(targets);
+      const { ignoreIndex } = classTargets;
       const kind = KINDS[logits.kind];
       const w = arena.bringWeights(weight);
       let total = 0;
       inBlocks(layout, arena.holds(logits.data), LONGEST, (block) => {
         const { row, rows, classes, inner, stride } = block;
         const x = bringBlock(arena, logits.data, block, arena.first);
-        const y = arena.bringTargets(data, row, rows);
+        const y = arena.bringTargets(classTargets, row, rows);
         const to = placeLosses(losses, block);
         total = isTiled(layout)
           ? kernels.cross_entropy_forward_tile(
@@ -112,7 +113,8 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
     },
 
     crossEntropyBackward(logits, targets, { weight, labelSmoothing, zLoss }, scales, losses, grad, layout) {
-      const { data, ignoreIndex } = classesOf(targets);
+      const classTargets = classesOf(targets);
+      const { ignoreIndex } = classTargets;
       const kind = KINDS[logits.kind];
       const w = arena.bringWeights(weight);
       const scaleStride = typeof scales === "number" ? 0 : 8;
@@ -121,7 +123,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
         const { row, rows, classes, inner, stride } = block;
         const dx = placeBlock(arena, grad, block, arena.first);
         const x = bring(logits, block, dx);
-        const y = arena.bringTargets(data, row, rows);
+        const y = arena.bringTargets(classTargets, row, rows);
         const s = arena.bringScales(scales, row, rows);
         const to = placeLosses(losses, block);
         total = isTiled(layout)

@@ -134,10 +134,10 @@ export function longRows(kernels: Kernels, arena: Arena): RowEngine {
     },
 
     crossEntropy({ data: logits }, targets, _terms, losses, { outer: rows, classes }) {
-      const { data, ignoreIndex } = classesOf(targets);
+      const { data, step, ignoreIndex } = classesOf(targets);
       let total = 0;
       for (let row = 0; row < rows; row++) {
-        const target = Number(data[row]);
+        const target = Number(data[row * step]);
         let loss = 0;
         if (target !== ignoreIndex) {
           const own = Number(logits[row * classes + target]);
@@ -151,11 +151,11 @@ export function longRows(kernels: Kernels, arena: Arena): RowEngine {
     },
 
     crossEntropyBackward({ data: logits }, targets, _terms, scales, losses, grad, { outer: rows, classes }) {
-      const { data, ignoreIndex } = classesOf(targets);
+      const { data, step, ignoreIndex } = classesOf(targets);
       let total = 0;
       for (let row = 0; row < rows; row++) {
         const start = row * classes;
-        const target = Number(data[row]);
+        const target = Number(data[row * step]);
         let loss = 0;
         if (target === ignoreIndex) {
           grad.fill(0, start, start + classes);

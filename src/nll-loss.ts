@@ -135,12 +135,12 @@ function weightAt({ weight }: Call, target: number): number {
 
 /** Visits the rows in order, with their target and its place, or undefined and the row's first class. */
 function eachRow(
-  { targets: { data, ignoreIndex }, layout: { outer, classes, inner } }: Call,
+  { targets: { data, step, ignoreIndex }, layout: { outer, classes, inner } }: Call,
   visit: (row: number, target: number | undefined, place: number) => void,
 ): void {
   for (let row = 0, block = 0; block < outer; block++) {
     for (let position = 0; position < inner; position++, row++) {
-      const target = data[row] as number;
+      const target = data[row * step] as number;
       const start = block * classes * inner + position;
       if (target === ignoreIndex) visit(row, undefined, start);
       else visit(row, target, start + target * inner);

@@ -30,7 +30,7 @@ export function crossEntropyOfTerms(
   let total = 0;
 
   eachRow(layout, (row, start, _end, step) => {
-    const target = "data" in targets ? at(targets.data, row) : -1;
+    const target = "data" in targets ? at(targets.data, row * targets.step) : -1;
     if ("data" in targets && target === targets.ignoreIndex) {
       if (losses) losses[row] = 0;
       if (gradient) for (let c = 0; c < classes; c++) gradient.grad[start + c * step] = 0;

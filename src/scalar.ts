@@ -62,10 +62,10 @@ export function scalarBackend(): Backend {
     crossEntropy(logits, targets, terms, losses, layout) {
       const x = numbersOf(logits);
       if (!isPlain(targets, terms)) return crossEntropyOfTerms(x, targets, terms, losses, layout, undefined);
-      const { data, ignoreIndex } = targets;
+      const { data, step: stride, ignoreIndex } = targets;
       let total = 0;
       eachRow(layout, (row, start, end, step) => {
-        const target = at(data, row);
+        const target = at(data, row * stride);
         let loss = 0;
         if (target !== ignoreIndex) {
           const own = start + target * step;
@@ -81,10 +81,10 @@ export function scalarBackend(): Backend {
     crossEntropyBackward(logits, targets, terms, scales, losses, grad, layout) {
       const x = numbersOf(logits);
       if (!isPlain(targets, terms)) return crossEntropyOfTerms(x, targets, terms, losses, layout, { scales, grad });
-      const { data, ignoreIndex } = targets;
+      const { data, step: stride, ignoreIndex } = targets;
       let total = 0;
       eachRow(layout, (row, start, end, step) => {
-        const target = at(data, row);
+        const target = at(data, row * stride);
         let loss = 0;
         if (target === ignoreIndex) {
           for (let i = start; i < end; i += step) grad[i] = 0;

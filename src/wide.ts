@@ -105,7 +105,7 @@ export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
             total,
           );
         } else {
-          const y = arena.bringTargets(targets.data, row, rows);
+          const y = arena.bringTargets(targets, row, rows);
           total = kernels.cross_entropy_wide(
             x,
             kind,
@@ -166,7 +166,7 @@ export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
             total,
           );
         } else {
-          const y = arena.bringTargets(targets.data, row, rows);
+          const y = arena.bringTargets(targets, row, rows);
           total = kernels.cross_entropy_backward_wide(
             x,
             kind,
