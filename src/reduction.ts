@@ -77,9 +77,9 @@ export function checkGradOutput(
 /** A float array, a tensor of one, or a plain array of numbers. */
 export function readNumbers(name: string, value: unknown): FloatValues {
   if (!Array.isArray(value)) return readFloats(name, value);
-  value.forEach((element, i) => {
-    if (typeof element !== "number") throw wrongKind(`${name}[${i}]`, "a number", element);
-  });
+  for (let i = 0; i < value.length; i++) {
+    if (typeof value[i] !== "number") throw wrongKind(`${name}[${i}]`, "a number", value[i]);
+  }
   return { kind: "float64", data: Float64Array.from(value), shape: undefined };
 }
 

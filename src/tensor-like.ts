@@ -97,10 +97,10 @@ export function checkMemory<T extends TypedArray>(name: string, data: T): T {
   return data;
 }
 
-/** A view of memory that has moved or was transferred is empty, and so is its buffer for good. */
+/** An array is empty where its memory has moved, was transferred or shrank too far; its methods tell that from none. */
 function checkLive<T extends TypedArray>(name: string, data: T): T {
   try {
-    new Uint8Array(data.buffer);
+    data.keys();
     return data;
   } catch {
     throw new TypeError(
@@ -119,13 +119,17 @@ function field(value: object, key: string): unknown {
 
 /** Strides, where a tensor has them as numbers; some have a method of that name. */
 function checkRowMajor(name: string, strides: unknown, shape: readonly number[]): void {
-  if (!Array.isArray(strides)) return;
+  if (!isList(strides)) return;
   let expected = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     // The stride of an axis of one position is never taken.
     if (shape[axis] !== 1 && strides[axis] !== expected) {
-      throw wrongValue(name, "row-major order; copy the values into it first", strides);
+      throw wrongValue(name, "row-major order; copy the values into it first", Array.from(strides));
     }
     expected *= Number(shape[axis]);
   }
+}
+
+function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || isTypedArray(value);
 }
