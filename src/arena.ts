@@ -1,5 +1,6 @@
 import type { ClassIndices, Storage } from "./backend.js";
 import type { FloatKind, Floats } from "./floats.js";
+import { Heap } from "./heap.js";
 import { wrongValue } from "./validate.js";
 import type { Kernels } from "./wasm.js";
 
@@ -39,7 +40,8 @@ export class Arena {
   /** Where the operands of an elementwise loss are described. */
   readonly operands: number;
 
-  readonly #kernels: Kernels;
+  readonly #memory: WebAssembly.Memory;
+  readonly #heap: Heap;
   readonly #targets: number;
   readonly #scales: number;
   readonly #weights: number;
@@ -49,20 +51,21 @@ export class Arena {
   #halves!: Uint16Array;
 
   constructor(kernels: Kernels) {
-    this.#kernels = kernels;
-    this.first = kernels.allocate(SCRATCH);
-    this.second = kernels.allocate(SCRATCH);
-    this.third = kernels.allocate(SCRATCH);
-    this.rowValues = kernels.allocate(BLOCK_ROWS * 8);
-    this.operands = kernels.allocate(OPERANDS * OPERAND);
-    this.#targets = kernels.allocate(BLOCK_ROWS * 4);
-    this.#scales = kernels.allocate(BLOCK_ROWS * 8);
-    this.#weights = kernels.allocate(MOST_WEIGHTS * 8);
+    this.#memory = kernels.memory;
+    this.#heap = new Heap(kernels.memory, kernels.heap_base());
+    this.first = this.#heap.allocate(SCRATCH);
+    this.second = this.#heap.allocate(SCRATCH);
+    this.third = this.#heap.allocate(SCRATCH);
+    this.rowValues = this.#heap.allocate(BLOCK_ROWS * 8);
+    this.operands = this.#heap.allocate(OPERANDS * OPERAND);
+    this.#targets = this.#heap.allocate(BLOCK_ROWS * 4);
+    this.#scales = this.#heap.allocate(BLOCK_ROWS * 8);
+    this.#weights = this.#heap.allocate(MOST_WEIGHTS * 8);
     this.#view();
   }
 
   #view(): void {
-    const { buffer } = this.#kernels.memory;
+    const { buffer } = this.#memory;
     this.#floats = new Float32Array(buffer);
     this.#integers = new Int32Array(buffer);
     this.#doubles = new Float64Array(buffer);
@@ -154,19 +157,17 @@ export class Arena {
     return old;
   }
 
-  /** A pointer is an int32 to the kernels, and the upper half of the memory is negative then. */
   #claim(length: number): number {
     try {
-      return this.#kernels.allocate(length * 4) >>> 0;
+      return this.#heap.allocate(length * 4);
     } catch {
-      // The allocator traps where the engine gives no more memory, and works on afterwards.
       throw wrongValue("shape", "values that fit into the memory that is left", length);
     }
   }
 
   allocate(length: number): Storage {
     const place = this.#claim(length);
-    const { buffer } = this.#kernels.memory;
+    const { buffer } = this.#memory;
     if (buffer !== this.#floats.buffer) this.#view();
     this.#floats.fill(0, place >>> 2, (place >>> 2) + length);
     let view: Float32Array = new Float32Array(buffer, place, length);
@@ -176,7 +177,7 @@ export class Arena {
         if (view.buffer !== current) view = new Float32Array(current, place, length);
         return view;
       },
-      release: () => this.#kernels.release(place),
+      release: () => this.#heap.release(place),
     };
   }
 }

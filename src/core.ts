@@ -89,8 +89,8 @@ export interface Core {
 }
 
 const OPTIONS = new Set(["backend", "crossCheck"]);
-/** In values: what the allocator in the memory gives in one piece. */
-const LARGEST_TENSOR = 2 ** 28 - 8;
+/** In values: what a linear memory holds. */
+const LARGEST_TENSOR = 2 ** 30;
 const BACKENDS = ["auto", "wasm-relaxed-simd", "wasm-simd", "js"] as const;
 
 /**

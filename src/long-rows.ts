@@ -1,6 +1,8 @@
-import type { Arena, MemoryArray } from "./arena.js";
+import { type Arena, KINDS, type MemoryArray } from "./arena.js";
 import { classesOf, type RowEngine } from "./backend.js";
 import type { Kernels } from "./wasm.js";
+
+const FLOAT32 = KINDS.float32;
 
 /** How many values a segment takes: whole blocks of the kernels' sums, so that the bits are those of the row as a whole. */
 const SEGMENT = 1 << 16;
@@ -37,9 +39,9 @@ export function longRows(kernels: Kernels, arena: Arena): RowEngine {
 
   /** The maximum of a row and the sum of its exponentials. */
   const statistics = (x: MemoryArray, start: number, classes: number, without?: number) => {
-    const larger = (place: number, count: number, max: number) => Math.max(max, kernels.row_max(place, count));
+    const larger = (place: number, count: number, max: number) => Math.max(max, kernels.row_max(place, FLOAT32, count));
     const max = fold(larger, Number.NEGATIVE_INFINITY, x, start, classes, without);
-    const add = (place: number, count: number, sum: number) => kernels.row_exp_sum(place, count, max, sum);
+    const add = (place: number, count: number, sum: number) => kernels.row_exp_sum(place, FLOAT32, count, max, sum);
     return { max, sum: fold(add, 0, x, start, classes, without) };
   };
 
@@ -93,7 +95,13 @@ export function longRows(kernels: Kernels, arena: Arena): RowEngine {
     logSoftmax({ data: logits }, logProbs, { outer: rows, classes }) {
       for (let start = 0; start < rows * classes; start += classes) {
         const { max, sum } = statistics(logits, start, classes);
-        write((x, out, count) => kernels.row_log_softmax(x, out, count, max, sum), logits, logProbs, start, classes);
+        write(
+          (x, out, count) => kernels.row_log_softmax(x, FLOAT32, out, count, max, sum),
+          logits,
+          logProbs,
+          start,
+          classes,
+        );
       }
     },
 
@@ -101,13 +109,19 @@ export function longRows(kernels: Kernels, arena: Arena): RowEngine {
       for (let start = 0; start < rows * classes; start += classes) {
         const { max, sum } = statistics(logits, start, classes);
         const factor = kernels.softmax_factor(sum);
-        write((x, out, count) => kernels.row_exp_scaled(x, out, count, max, factor), logits, probs, start, classes);
+        write(
+          (x, out, count) => kernels.row_exp_scaled(x, FLOAT32, out, count, max, factor, 0),
+          logits,
+          probs,
+          start,
+          classes,
+        );
       }
     },
 
     logSoftmaxBackward({ data: gradOutput }, { data: logProbs }, grad, { outer: rows, classes }) {
       for (let start = 0; start < rows * classes; start += classes) {
-        const sum = fold(kernels.row_sum, 0, gradOutput, start, classes);
+        const sum = fold((g, count, sum) => kernels.row_sum(g, FLOAT32, count, sum), 0, gradOutput, start, classes);
         writeOfTwo(
           (g, y, out, count) => kernels.row_log_softmax_backward(g, y, out, count, sum),
           gradOutput,
@@ -165,7 +179,13 @@ export function longRows(kernels: Kernels, arena: Arena): RowEngine {
           const odds = kernels.odds_against(max, sum, own);
           const error = (typeof scales === "number" ? scales : Number(scales[row])) * kernels.miss(odds);
           const factor = kernels.gradient_factor(error, sum);
-          write((x, out, count) => kernels.row_exp_scaled(x, out, count, max, factor), logits, grad, start, classes);
+          write(
+            (x, out, count) => kernels.row_exp_scaled(x, FLOAT32, out, count, max, factor, 0),
+            logits,
+            grad,
+            start,
+            classes,
+          );
           grad[start + target] = kernels.target_gradient(error);
           loss = kernels.target_loss(odds, max, sum, own);
         }

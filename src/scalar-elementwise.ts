@@ -7,11 +7,14 @@ interface Formula {
   readonly slope: (x: number, y: number, posWeight: number) => number;
 }
 
+/** PyTorch's float32 of 1e-12. */
+const SMALLEST_VARIANCE = Math.fround(1e-12);
+
 const FORMULAS: Readonly<Record<ElementwiseLoss, Formula>> = {
-  // PyTorch clamps each logarithm at -100, and the denominator of the derivative at 1e-12.
+  // PyTorch clamps each logarithm from below, and the denominator of the derivative.
   binaryCrossEntropy: {
     loss: (p, y) => -(y * Math.max(Math.log(p), -100) + (1 - y) * Math.max(Math.log1p(-p), -100)),
-    slope: (p, y) => (p - y) / Math.max((1 - p) * p, 1e-12),
+    slope: (p, y) => (p - y) / Math.max((1 - p) * p, SMALLEST_VARIANCE),
   },
 
   binaryCrossEntropyWithLogits: {

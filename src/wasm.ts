@@ -26,8 +26,7 @@ type BackwardTile = (
 export type Kernels = {
   readonly memory: WebAssembly.Memory;
   is_fused(): number;
-  allocate(bytes: number): number;
-  release(place: number): void;
+  heap_base(): number;
 
   log_sum_exp_forward: Forward;
   log_softmax_forward: Forward;
@@ -103,11 +102,19 @@ export type Kernels = {
     total: number,
   ): number;
 
-  row_max(logits: number, n: number): number;
-  row_exp_sum(logits: number, n: number, max: number, sum: number): number;
-  row_exp_scaled(logits: number, out: number, n: number, max: number, factor: number): void;
-  row_log_softmax(logits: number, logProbs: number, n: number, max: number, sum: number): void;
-  row_sum(values: number, n: number, sum: number): number;
+  row_max(logits: number, kind: number, n: number): number;
+  row_exp_sum(logits: number, kind: number, n: number, max: number, sum: number): number;
+  row_exp_scaled(
+    logits: number,
+    kind: number,
+    out: number,
+    n: number,
+    max: number,
+    factor: number,
+    offset: number,
+  ): void;
+  row_log_softmax(logits: number, kind: number, logProbs: number, n: number, max: number, sum: number): void;
+  row_sum(values: number, kind: number, n: number, sum: number): number;
   row_dot(a: number, b: number, n: number, sum: number): number;
   row_log_softmax_backward(gradOutput: number, logProbs: number, grad: number, n: number, sum: number): void;
   row_softmax_backward(gradOutput: number, probs: number, grad: number, n: number, dot: number): void;

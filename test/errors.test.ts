@@ -621,7 +621,7 @@ const outputs: readonly Case[] = [
   ],
   ["shape: expected an array of sizes, got 3", TypeError, (core) => core.tensor?.(3)],
   ["shape: expected sizes that are whole numbers ≥ 0, got [-1]", RangeError, (core) => core.tensor?.([-1])],
-  ["shape: expected at most 268435448 values, got 4294967296", RangeError, (core) => core.tensor?.([65536, 65536])],
+  ["shape: expected at most 1073741824 values, got 4294967296", RangeError, (core) => core.tensor?.([65536, 65536])],
 ];
 
 const subjects = { arrays, shapes, targets: classTargets, softTargets, options, terms, elementwise, outputs };
