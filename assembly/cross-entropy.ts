@@ -44,17 +44,18 @@ export function cross_entropy_forward(
     const target = load<i32>(targets);
     let loss: f64 = 0;
     if (target !== ignoreIndex) {
-      const mean = smoothing === 0 ? 0 : row_sum(logits, kind, classes, 0) / <f64>classes;
       const at = logits + <usize>target * size;
       const own = exchange(at, kind, mask_of(kind));
       const max = row_max(logits, kind, classes);
+      const mean = smoothing === 0 ? 0 : mean_of(logits, kind, classes, at, own, shift_of(max));
       const sum = row_exp_sum(logits, kind, classes, max, 0);
       exchange(at, kind, own);
       const x = value_of(own, kind);
       const odds = odds_against(max, sum, x);
       const nll = target_loss(odds, max, sum, x);
-      const lse = log_sum_exp(odds, nll, max, sum, x);
-      loss = row_loss(nll, lse, mean, weight_of(weights, target), smoothing, zLoss);
+      const near = near_log_sum_exp(odds, nll, max, sum, x);
+      const lse = <f64>shift_of(max) + near;
+      loss = row_loss(nll, near - mean, lse, weight_of(weights, target), smoothing, zLoss);
     }
     store<f32>(losses, <f32>loss);
     total += loss;
@@ -95,16 +96,17 @@ export function cross_entropy_forward_backward(
     if (target === ignoreIndex) {
       memory.fill(grad, 0, gradStride);
     } else {
-      const mean = smoothing === 0 ? 0 : row_sum(logits, kind, classes, 0) / <f64>classes;
       const at = logits + <usize>target * size;
       const own = exchange(at, kind, mask_of(kind));
       const max = row_max(logits, kind, classes);
+      const mean = smoothing === 0 ? 0 : mean_of(logits, kind, classes, at, own, shift_of(max));
       const sum = row_exp(logits, kind, grad, classes, max);
       exchange(at, kind, own);
       const x = value_of(own, kind);
       const odds = odds_against(max, sum, x);
       const nll = target_loss(odds, max, sum, x);
-      const lse = log_sum_exp(odds, nll, max, sum, x);
+      const near = near_log_sum_exp(odds, nll, max, sum, x);
+      const lse = <f64>shift_of(max) + near;
       const weight = weight_of(weights, target);
       const scale = load<f64>(scales);
       const factor = gradient_factor(error_of_others(scale, odds, lse, weight, zLoss), sum);
@@ -112,12 +114,20 @@ export function cross_entropy_forward_backward(
       else row_scale_offset(grad, classes, factor, <f32>(-scale * (smoothing / <f64>classes)));
       const error = error_of_target(scale, odds, lse, weight, smoothing, <f64>classes, zLoss);
       store<f32>(grad + ((<usize>target) << 2), target_gradient(error));
-      loss = row_loss(nll, lse, mean, weight, smoothing, zLoss);
+      loss = row_loss(nll, near - mean, lse, weight, smoothing, zLoss);
     }
     store<f32>(losses, <f32>loss);
     total += loss;
   }
   return total;
+}
+
+/** The mean of a row's logits, each less `shift`, with the target's `own` bits in its place. */
+function mean_of(logits: usize, kind: i32, classes: i32, at: usize, own: u32, shift: f32): f64 {
+  const mask = exchange(at, kind, own);
+  const sum = row_sum(logits, kind, classes, <f64>shift, 0);
+  exchange(at, kind, mask);
+  return sum / <f64>classes;
 }
 
 function weight_of(weights: usize, target: i32): f64 {
@@ -139,14 +149,14 @@ export function target_loss(odds: f64, max: f32, sum: f64, target: f32): f64 {
   return odds === Infinity ? <f64>shift_of(max) - <f64>target + (log_reference(max) + log(sum)) : log1p(odds);
 }
 
-/** log Σ e^x over all classes; `nll` is `target_loss`. */
-export function log_sum_exp(odds: f64, nll: f64, max: f32, sum: f64, target: f32): f64 {
-  return odds === Infinity ? <f64>shift_of(max) + (log_reference(max) + log(sum)) : <f64>target + nll;
+/** log Σ e^x over all classes, less what the row is shifted by; `nll` is `target_loss`. */
+export function near_log_sum_exp(odds: f64, nll: f64, max: f32, sum: f64, target: f32): f64 {
+  return odds === Infinity ? log_reference(max) + log(sum) : <f64>target - <f64>shift_of(max) + nll;
 }
 
-/** The loss with all its terms; `mean` is that of the logits, and 0 where there is no smoothing. */
-export function row_loss(nll: f64, lse: f64, mean: f64, weight: f64, smoothing: f64, zLoss: f64): f64 {
-  return (1 - smoothing) * weight * nll + smoothing * (lse - mean) + zLoss * lse * lse;
+/** The loss with all its terms; `meanLoss`, the mean of lse - x, counts only where there is smoothing. */
+export function row_loss(nll: f64, meanLoss: f64, lse: f64, weight: f64, smoothing: f64, zLoss: f64): f64 {
+  return (1 - smoothing) * weight * nll + smoothing * meanLoss + zLoss * lse * lse;
 }
 
 /** 1 - p_y */

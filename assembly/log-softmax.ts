@@ -39,7 +39,7 @@ export function softmax_forward(logits: usize, kind: i32, probs: usize, rows: i3
 export function log_softmax_backward(gradOutput: usize, logProbs: usize, grad: usize, rows: i32, classes: i32): void {
   const stride = (<usize>classes) << 2;
   for (let row = 0; row < rows; row++, gradOutput += stride, logProbs += stride, grad += stride) {
-    row_log_softmax_backward(gradOutput, logProbs, grad, classes, row_sum(gradOutput, FLOAT32, classes, 0));
+    row_log_softmax_backward(gradOutput, logProbs, grad, classes, row_sum(gradOutput, FLOAT32, classes, 0, 0));
   }
 }
 
@@ -98,14 +98,14 @@ function subtract<T>(logits: usize, kind: i32, out: usize, n: i32, near: f32, re
   }
 }
 
-/** `sum` + Σ values, in float64. */
-export function row_sum(values: usize, kind: i32, n: i32, sum: f64): f64 {
+/** `sum` + Σ (value - shift), in float64. */
+export function row_sum(values: usize, kind: i32, n: i32, shift: f64, sum: f64): f64 {
   const stride = <usize>BLOCK * size_of(kind);
   for (; n > 0; n -= BLOCK, values += stride) {
     const count = min(n, BLOCK);
-    if (kind === FLOAT32) sum += sum_block<f32>(values, kind, count);
-    else if (kind === FLOAT16) sum += sum_block<i16>(values, kind, count);
-    else sum += sum_block<u16>(values, kind, count);
+    if (kind === FLOAT32) sum += sum_block<f32>(values, kind, count, shift);
+    else if (kind === FLOAT16) sum += sum_block<i16>(values, kind, count, shift);
+    else sum += sum_block<u16>(values, kind, count, shift);
   }
   return sum;
 }
@@ -159,20 +159,21 @@ export function row_softmax_backward(gradOutput: usize, probs: usize, grad: usiz
 }
 
 /** Σ of up to a block of values, each added in float64. */
-function sum_block<T>(values: usize, kind: i32, n: i32): f64 {
+function sum_block<T>(values: usize, kind: i32, n: i32, shift: f64): f64 {
   const places = Logits.places();
   const scale = Logits.scale();
   const floor = Logits.floor();
   const size = sizeof<T>();
+  const s = f64x2.splat(shift);
   let a = f64x2.splat(0);
   let b = a;
   for (; n >= 4; n -= 4, values += 4 * size) {
     const v = Logits.masked<T>(Logits.load<T>(values, places, scale), floor);
-    a = f64x2.add(a, f64x2.promote_low_f32x4(v));
-    b = f64x2.add(b, Lanes.promote_high(v));
+    a = f64x2.add(a, f64x2.sub(f64x2.promote_low_f32x4(v), s));
+    b = f64x2.add(b, f64x2.sub(Lanes.promote_high(v), s));
   }
   let sum = Lanes.sum_f64(f64x2.add(a, b));
-  for (; n > 0; n--, values += size) sum += <f64>value_at(values, kind);
+  for (; n > 0; n--, values += size) sum += <f64>value_at(values, kind) - shift;
   return sum;
 }
 

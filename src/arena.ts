@@ -149,14 +149,6 @@ export class Arena {
     this.#integers.set([place, KINDS[kind], count, first], (this.operands + slot * OPERAND) >>> 2);
   }
 
-  /** Sets the value at `place` and returns what stood there. */
-  exchange(place: number, value: number): number {
-    const at = place >>> 2;
-    const old = Number(this.#floats[at]);
-    this.#floats[at] = value;
-    return old;
-  }
-
   #claim(length: number): number {
     try {
       return this.#heap.allocate(length * 4);

@@ -177,7 +177,7 @@ export const crossEntropyWithGrad = ((
  *
  * @example
  * const logProbs = logSoftmax(new Float32Array([2, 0, 0, 3]), { shape: [2, 2] });
- * console.log(nllLoss(logProbs, [0, 1])); // 0.087757
+ * console.log(nllLoss(logProbs, [0, 1])); // 0.087758
  * console.log(nllLoss(logProbs, [0, 1], { reduction: "none" })); // Float32Array(2) [ 0.126928, 0.048587 ]
  */
 export const nllLoss = ((logProbs: FloatArrayLike, targets: ClassTargets, options?: NllLossOptions) =>

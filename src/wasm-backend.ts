@@ -9,8 +9,8 @@ import { type WideEngine, wideEngine } from "./wide.js";
 
 /**
  * A backend on the kernels: the lean ones for float32 and halves with class targets, the wide ones, which are compiled
- * when they are first wanted, for everything else. Rows too long for the scratch, of arrays outside the memory, go in
- * segments where they are plain, and to plain TypeScript where they are not.
+ * when they are first wanted, for everything else. Rows too long for the scratch, of arrays outside the memory, go to the
+ * lean ones in segments, or to plain TypeScript where those do not have what is asked for.
  */
 export function wasmBackend(name: WasmName): Backend {
   const kernels = instantiate(name);
@@ -26,18 +26,18 @@ export function wasmBackend(name: WasmName): Backend {
   };
 
   /** Who computes on rows of numbers of `bytes` each; `resident` says that they all lie in the memory. */
-  const pick = (isLean: boolean, isPlain: boolean, layout: Layout, bytes: number, resident: boolean): RowEngine => {
+  const pick = (isLean: boolean, layout: Layout, bytes: number, resident: boolean): RowEngine => {
     if (resident || layout.classes <= SCRATCH / bytes) return isLean ? lean : wide();
-    return isPlain && layout.inner === 1 ? long : scalar;
+    return isLean && layout.inner === 1 ? long : scalar;
   };
 
   const pickForward = (x: Floats, layout: Layout, resident: boolean): RowEngine =>
-    pick(x.kind !== "float64", x.kind === "float32", layout, bytesOf(x), resident);
+    pick(x.kind !== "float64", layout, bytesOf(x), resident);
 
   const pickBackward = (g: Floats, y: Floats, grad: ResultArray, layout: Layout): RowEngine => {
     const isSingle = g.kind === "float32" && y.kind === "float32";
     const resident = arena.holds(g.data) && arena.holds(y.data) && arena.holds(grad);
-    return pick(isSingle, isSingle, layout, Math.max(bytesOf(g), bytesOf(y)), resident);
+    return pick(isSingle, layout, Math.max(bytesOf(g), bytesOf(y)), resident);
   };
 
   const pickLoss = (
@@ -51,9 +51,9 @@ export function wasmBackend(name: WasmName): Backend {
     const resident = arena.holds(logits.data) && (grad === undefined || arena.holds(grad));
     if ("soft" in targets) {
       const bytes = Math.max(bytesOf(logits), bytesOf(targets.soft));
-      return pick(false, false, layout, bytes, resident && arena.holds(targets.soft.data));
+      return pick(false, layout, bytes, resident && arena.holds(targets.soft.data));
     }
-    return pick(isLean(logits, terms), isPlain(logits, terms), layout, bytesOf(logits), resident);
+    return pick(isLean(logits, terms), layout, bytesOf(logits), resident);
   };
 
   return {
@@ -92,8 +92,4 @@ function bytesOf({ data }: Floats): number {
 /** Whether the lean kernels have what a loss of class targets asks for. */
 function isLean({ kind }: Floats, { weight, labelSmoothing, softcap }: Terms): boolean {
   return kind !== "float64" && softcap === undefined && (weight === undefined || labelSmoothing === 0);
-}
-
-function isPlain({ kind }: Floats, { weight, labelSmoothing, zLoss, softcap }: Terms): boolean {
-  return kind === "float32" && weight === undefined && labelSmoothing === 0 && zLoss === 0 && softcap === undefined;
 }

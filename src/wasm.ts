@@ -102,6 +102,10 @@ export type Kernels = {
     total: number,
   ): number;
 
+  exchange(place: number, kind: number, bits: number): number;
+  mask_of(kind: number): number;
+  value_of(bits: number, kind: number): number;
+  shift_of(max: number): number;
   row_max(logits: number, kind: number, n: number): number;
   row_exp_sum(logits: number, kind: number, n: number, max: number, sum: number): number;
   row_exp_scaled(
@@ -114,7 +118,7 @@ export type Kernels = {
     offset: number,
   ): void;
   row_log_softmax(logits: number, kind: number, logProbs: number, n: number, max: number, sum: number): void;
-  row_sum(values: number, kind: number, n: number, sum: number): number;
+  row_sum(values: number, kind: number, n: number, shift: number, sum: number): number;
   row_dot(a: number, b: number, n: number, sum: number): number;
   row_log_softmax_backward(gradOutput: number, logProbs: number, grad: number, n: number, sum: number): void;
   row_softmax_backward(gradOutput: number, probs: number, grad: number, n: number, dot: number): void;
@@ -123,6 +127,18 @@ export type Kernels = {
   odds_against(max: number, sum: number, target: number): number;
   target_loss(odds: number, max: number, sum: number, target: number): number;
   miss(odds: number): number;
+  near_log_sum_exp(odds: number, nll: number, max: number, sum: number, target: number): number;
+  row_loss(nll: number, meanLoss: number, lse: number, weight: number, smoothing: number, zLoss: number): number;
+  error_of_others(scale: number, odds: number, lse: number, weight: number, zLoss: number): number;
+  error_of_target(
+    scale: number,
+    odds: number,
+    lse: number,
+    weight: number,
+    smoothing: number,
+    classes: number,
+    zLoss: number,
+  ): number;
   target_gradient(error: number): number;
   gradient_factor(error: number, sum: number): number;
 };

@@ -6,7 +6,7 @@ const FLOAT16 = 10;
 
 export const types = { float32: FLOAT, int64: INT64, float16: FLOAT16 };
 
-const OPSET = 13;
+const OPSET = 16;
 const IR_VERSION = 8;
 
 function varint(value) {
