@@ -94,15 +94,14 @@ export class Arena {
   /** Where `length` values of `array` from `start` can be read: where they lie, or in the scratch, copied there. */
   bring(array: MemoryArray, start: number, length: number, scratch: number): number {
     if (this.holds(array)) return array.byteOffset + start * array.BYTES_PER_ELEMENT;
-    this.#like(array).set(part<MemoryArray>(array, start, length), scratch / array.BYTES_PER_ELEMENT);
+    copy(array, start, this.#like(array), scratch / array.BYTES_PER_ELEMENT, length);
     return scratch;
   }
 
   /** Copies what was computed at `place` to where it belongs in `array`, if it is not there. */
   take(place: number, array: MemoryArray, start: number, length: number): void {
     if (this.holds(array)) return;
-    const from = place / array.BYTES_PER_ELEMENT;
-    array.set(this.#like(array).subarray(from, from + length), start);
+    copy(this.#like(array), place / array.BYTES_PER_ELEMENT, array, start, length);
   }
 
   /**
@@ -188,5 +187,5 @@ const FEW_VALUES = 32;
 
 function copy(source: MemoryArray, from: number, target: MemoryArray, to: number, count: number): void {
   if (count < FEW_VALUES) for (let i = 0; i < count; i++) target[to + i] = Number(source[from + i]);
-  else target.set(source.subarray(from, from + count), to);
+  else target.set(part(source, from, count), to);
 }

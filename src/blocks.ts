@@ -24,41 +24,43 @@ const NARROWEST = 16;
 
 /**
  * Cuts a layout into blocks: as many whole outer positions as fill one, or, where one of them is too much, some of its
- * inner positions. Up to `longest` values can be brought to the memory at a time; `resident` says that all arrays lie there
- * already.
+ * inner positions. Up to `longest` values can be brought to the memory at a time; `resident` says that all arrays lie
+ * there already.
  */
-export function inBlocks(
-  { outer, classes, inner }: Layout,
-  resident: boolean,
-  longest: number,
-  visit: (block: Block) => void,
-): void {
+export function blocksOf({ outer, classes, inner }: Layout, resident: boolean, longest: number): readonly Block[] {
   const length = classes * inner;
+  const rows = outer * inner;
+  // A list of one needs none of the divisions below, which small calls would feel.
+  if (rows <= BLOCK_ROWS && rows * classes <= BLOCK_VALUES) {
+    return rows === 0 ? [] : [{ row: 0, rows, classes, inner, start: 0, arrayStride: inner, stride: inner }];
+  }
+  const blocks: Block[] = [];
   if (inner <= BLOCK_ROWS && (resident || length <= longest)) {
     const most = Math.floor(Math.min(BLOCK_ROWS / inner, BLOCK_VALUES / length));
     const count = Math.max(1, Math.min(outer, most));
     for (let o = 0; o < outer; o += count) {
-      const rows = Math.min(count, outer - o) * inner;
-      visit({ row: o * inner, rows, classes, inner, start: o * length, arrayStride: inner, stride: inner });
+      const size = Math.min(count, outer - o) * inner;
+      blocks.push({ row: o * inner, rows: size, classes, inner, start: o * length, arrayStride: inner, stride: inner });
     }
-    return;
+    return blocks;
   }
   const fitting = Math.floor(Math.min(longest / classes, Math.max(NARROWEST, BLOCK_VALUES / classes)));
   const width = Math.min(BLOCK_ROWS, resident ? inner : fitting);
   for (let o = 0; o < outer; o++) {
     for (let position = 0; position < inner; position += width) {
-      const rows = Math.min(width, inner - position);
-      visit({
+      const size = Math.min(width, inner - position);
+      blocks.push({
         row: o * inner + position,
-        rows,
+        rows: size,
         classes,
-        inner: rows,
+        inner: size,
         start: o * length + position,
         arrayStride: inner,
-        stride: resident ? inner : rows,
+        stride: resident ? inner : size,
       });
     }
   }
+  return blocks;
 }
 
 /** Where the values of a block are computed on: where they lie, or in the scratch. */

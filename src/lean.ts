@@ -1,6 +1,6 @@
 import { type Arena, KINDS, SCRATCH } from "./arena.js";
 import { classesOf, type Layout, type RowEngine } from "./backend.js";
-import { type Block, bringBlock, inBlocks, placeBlock, takeBlock } from "./blocks.js";
+import { type Block, blocksOf, bringBlock, placeBlock, takeBlock } from "./blocks.js";
 import type { Floats, ResultArray } from "./floats.js";
 import type { Kernels } from "./wasm.js";
 
@@ -29,14 +29,14 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
     layout: Layout,
   ): void => {
     const kind = KINDS[x.kind];
-    inBlocks(layout, arena.holds(x.data) && arena.holds(y), LONGEST, (block) => {
+    for (const block of blocksOf(layout, arena.holds(x.data) && arena.holds(y), LONGEST)) {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, y, block, arena.first);
       const from = bring(x, block, to);
       if (isTiled(layout)) kernels[`${name}_tile`](from, kind, to, rows, classes, inner, stride);
       else kernels[name](from, kind, to, rows, classes);
       takeBlock(arena, to, y, block);
-    });
+    }
   };
 
   const backward = (
@@ -45,8 +45,8 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
     { data: y }: Floats,
     grad: ResultArray,
     layout: Layout,
-  ): void =>
-    inBlocks(layout, arena.holds(gradOutput) && arena.holds(y) && arena.holds(grad), LONGEST, (block) => {
+  ): void => {
+    for (const block of blocksOf(layout, arena.holds(gradOutput) && arena.holds(y) && arena.holds(grad), LONGEST)) {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, grad, block, arena.first);
       const g = bringBlock(arena, gradOutput, block, arena.first);
@@ -54,7 +54,8 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       if (isTiled(layout)) kernels[`${name}_tile`](g, from, to, rows, classes, inner, stride);
       else kernels[name](g, from, to, rows, classes);
       takeBlock(arena, to, grad, block);
-    });
+    }
+  };
 
   /** Where a block's row losses are written, whether anybody asked for them or not. */
   const placeLosses = (losses: ResultArray | undefined, { row }: Block): number =>
@@ -63,14 +64,14 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
   return {
     logSumExp(x, lse, layout) {
       const kind = KINDS[x.kind];
-      inBlocks(layout, arena.holds(x.data), LONGEST, (block) => {
+      for (const block of blocksOf(layout, arena.holds(x.data), LONGEST)) {
         const { row, rows, classes, inner, stride } = block;
         const to = arena.place(lse, row, arena.rowValues);
         const from = bringBlock(arena, x.data, block, arena.first);
         if (isTiled(layout)) kernels.log_sum_exp_forward_tile(from, kind, to, rows, classes, inner, stride);
         else kernels.log_sum_exp_forward(from, kind, to, rows, classes);
         arena.take(to, lse, row, rows);
-      });
+      }
     },
 
     logSoftmax: (x, logProbs, layout) => forward("log_softmax_forward", x, logProbs, layout),
@@ -85,7 +86,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       const kind = KINDS[logits.kind];
       const w = arena.bringWeights(weight);
       let total = 0;
-      inBlocks(layout, arena.holds(logits.data), LONGEST, (block) => {
+      for (const block of blocksOf(layout, arena.holds(logits.data), LONGEST)) {
         const { row, rows, classes, inner, stride } = block;
         const x = bringBlock(arena, logits.data, block, arena.first);
         const y = arena.bringTargets(classTargets, row, rows);
@@ -108,7 +109,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
             )
           : kernels.cross_entropy_forward(x, kind, y, w, to, rows, classes, ignoreIndex, labelSmoothing, zLoss, total);
         if (losses) arena.take(to, losses, row, rows);
-      });
+      }
       return total;
     },
 
@@ -119,7 +120,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       const w = arena.bringWeights(weight);
       const scaleStride = typeof scales === "number" ? 0 : 8;
       let total = 0;
-      inBlocks(layout, arena.holds(logits.data) && arena.holds(grad), LONGEST, (block) => {
+      for (const block of blocksOf(layout, arena.holds(logits.data) && arena.holds(grad), LONGEST)) {
         const { row, rows, classes, inner, stride } = block;
         const dx = placeBlock(arena, grad, block, arena.first);
         const x = bring(logits, block, dx);
@@ -163,7 +164,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
             );
         takeBlock(arena, dx, grad, block);
         if (losses) arena.take(to, losses, row, rows);
-      });
+      }
       return total;
     },
   };

@@ -1,6 +1,6 @@
 import { type Arena, BLOCK_VALUES, KINDS, SCRATCH } from "./arena.js";
 import type { Elementwise, ElementwiseGradient, ElementwiseLoss, Layout, RowEngine } from "./backend.js";
-import { type Block, bringBlock, inBlocks, placeBlock, takeBlock } from "./blocks.js";
+import { type Block, blocksOf, bringBlock, placeBlock, takeBlock } from "./blocks.js";
 import type { Floats, ResultArray } from "./floats.js";
 import type { WideKernels } from "./wasm.js";
 
@@ -17,25 +17,25 @@ const OPERAND_BYTES = ELEMENTS * 8;
  * scratch of its own, since their kinds differ.
  */
 export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
-  /** Visits the blocks of rows that arrays go in. */
-  const visitBlocks = (arrays: readonly Floats["data"][], layout: Layout, visit: (block: Block) => void): void => {
+  /** The blocks of rows that arrays go in. */
+  const blocksFor = (arrays: readonly Floats["data"][], layout: Layout): readonly Block[] => {
     const bytes = Math.max(4, ...arrays.map((array) => array.BYTES_PER_ELEMENT));
-    inBlocks(
+    return blocksOf(
       layout,
       arrays.every((array) => arena.holds(array)),
       SCRATCH / bytes,
-      visit,
     );
   };
 
-  const forward = (kernel: "log_softmax_wide" | "softmax_wide", x: Floats, y: ResultArray, layout: Layout): void =>
-    visitBlocks([x.data, y], layout, (block) => {
+  const forward = (kernel: "log_softmax_wide" | "softmax_wide", x: Floats, y: ResultArray, layout: Layout): void => {
+    for (const block of blocksFor([x.data, y], layout)) {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, y, block, arena.first);
       const from = bringBlock(arena, x.data, block, arena.second);
       kernels[kernel](from, KINDS[x.kind], to, kindOfResults(y), rows, classes, inner, stride);
       takeBlock(arena, to, y, block);
-    });
+    }
+  };
 
   const backward = (
     kernel: "log_softmax_backward_wide" | "softmax_backward_wide",
@@ -43,8 +43,8 @@ export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
     y: Floats,
     grad: ResultArray,
     layout: Layout,
-  ): void =>
-    visitBlocks([gradOutput.data, y.data, grad], layout, (block) => {
+  ): void => {
+    for (const block of blocksFor([gradOutput.data, y.data, grad], layout)) {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, grad, block, arena.first);
       const g = bringBlock(arena, gradOutput.data, block, arena.second);
@@ -52,20 +52,21 @@ export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
       const kinds = [KINDS[gradOutput.kind], KINDS[y.kind]] as const;
       kernels[kernel](g, kinds[0], from, kinds[1], to, kindOfResults(grad), rows, classes, inner, stride);
       takeBlock(arena, to, grad, block);
-    });
+    }
+  };
 
   const placeLosses = (losses: ResultArray | undefined, { row }: Block): number =>
     losses ? arena.place(losses, row, arena.rowValues) : arena.rowValues;
 
   return {
     logSumExp(x, lse, layout) {
-      visitBlocks([x.data], layout, (block) => {
+      for (const block of blocksFor([x.data], layout)) {
         const { row, rows, classes, inner, stride } = block;
         const to = arena.place(lse, row, arena.rowValues);
         const from = bringBlock(arena, x.data, block, arena.second);
         kernels.log_sum_exp_wide(from, KINDS[x.kind], to, kindOfResults(lse), rows, classes, inner, stride);
         arena.take(to, lse, row, rows);
-      });
+      }
     },
 
     logSoftmax: (x, logProbs, layout) => forward("log_softmax_wide", x, logProbs, layout),
@@ -81,7 +82,7 @@ export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
       const w = arena.bringWeights(weight);
       const arrays = "soft" in targets ? [logits.data, targets.soft.data] : [logits.data];
       let total = 0;
-      visitBlocks(arrays, layout, (block) => {
+      for (const block of blocksFor(arrays, layout)) {
         const { row, rows, classes, inner, stride } = block;
         const x = bringBlock(arena, logits.data, block, arena.second);
         const to = placeLosses(losses, block);
@@ -125,7 +126,7 @@ export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
           );
         }
         if (losses) arena.take(to, losses, row, rows);
-      });
+      }
       return total;
     },
 
@@ -137,7 +138,7 @@ export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
       const scaleStride = typeof scales === "number" ? 0 : 8;
       const arrays = "soft" in targets ? [logits.data, targets.soft.data, grad] : [logits.data, grad];
       let total = 0;
-      visitBlocks(arrays, layout, (block) => {
+      for (const block of blocksFor(arrays, layout)) {
         const { row, rows, classes, inner, stride } = block;
         const dx = placeBlock(arena, grad, block, arena.first);
         const x = bringBlock(arena, logits.data, block, arena.second);
@@ -190,7 +191,7 @@ export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
         }
         takeBlock(arena, dx, grad, block);
         if (losses) arena.take(to, losses, row, rows);
-      });
+      }
       return total;
     },
 
