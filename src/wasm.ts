@@ -289,14 +289,25 @@ function compile(name: BinaryName): WebAssembly.Module {
   return known;
 }
 
+/** Compiles first and asks why only afterwards: validating takes as long as compiling. */
 function tryToCompile(name: BinaryName): WebAssembly.Module | Error {
   const bytes = decode(BINARIES[name]);
-  if (WebAssembly.validate(bytes)) return new WebAssembly.Module(bytes);
-  return new Error(`${name}: this engine does not know ${name === "wasm-relaxed-simd" ? "relaxed " : ""}SIMD`);
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch (error) {
+    if (WebAssembly.validate(bytes) && error instanceof Error) return error;
+    return new Error(`${name}: this engine does not know ${name === "wasm-relaxed-simd" ? "relaxed " : ""}SIMD`);
+  }
 }
 
-/** A loop: `Uint8Array.from` with a function takes longer than compiling does. */
+interface Base64Decoder {
+  readonly fromBase64?: (text: string) => Uint8Array<ArrayBuffer>;
+}
+
+/** By what newer engines have for it; else by a loop, since `Uint8Array.from` with a function takes several times as long. */
 function decode(base64: string): Uint8Array<ArrayBuffer> {
+  const decoder: Base64Decoder & Uint8ArrayConstructor = Uint8Array;
+  if (decoder.fromBase64) return decoder.fromBase64(base64);
   const characters = atob(base64);
   const bytes = new Uint8Array(characters.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
