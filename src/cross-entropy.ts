@@ -33,6 +33,7 @@ import {
   readTargets,
   type SoftTargets,
 } from "./targets.js";
+import { sizeOf } from "./tensor-like.js";
 import { checkAtLeastZero, checkOptions, checkPositive, checkWhole, wrongValue } from "./validate.js";
 
 /** What the losses of class targets have in common. */
@@ -89,7 +90,11 @@ export function crossEntropy(
   checkNoOut(options?.out, reduction);
   const losses =
     reduction === "none"
-      ? checkOut(options?.out, values.kind, layout.rows, { logits: values.data, targets: call.raw.data })
+      ? checkOut(options?.out, values.kind, layout.rows, {
+          logits: values.data,
+          targets: call.raw.data,
+          weight: call.terms.weight,
+        })
       : undefined;
   const total = backend.crossEntropy(values, call.targets, call.terms, losses, layout);
   return losses ?? total / call.divisor;
@@ -108,6 +113,7 @@ export function crossEntropyWithGrad(
   const grad = checkOut(options?.out, values.kind, values.data.length, {
     logits: values.data,
     targets: call.raw.data,
+    weight: call.terms.weight,
     gradOutput,
   });
   const losses = reduction === "none" ? makeResults(values.kind, layout.rows) : undefined;
@@ -169,11 +175,16 @@ function prepareSoft(
   if (options?.ignoreIndex !== undefined) {
     throw wrongValue("ignoreIndex", "none with soft targets, of which none is a class to ignore", options.ignoreIndex);
   }
-  const shaped = { data: values.data, shape: values.shape ?? soft.shape };
-  const layout = layOut("logits", shaped, options, () => [values.data.length]);
+  const layout = layOut("logits", values, options, () => inferSoftShape(values.data.length, soft.shape));
   checkLikeLogits(soft, layout);
   const divisor = reduction === "mean" ? (normalizer ?? layout.rows) : 1;
   return { values, layout, raw: soft, targets: { soft }, terms: checkTerms(options, layout), reduction, divisor };
+}
+
+/** That of the targets where they have one that fits, else one row; or no row, where there is nothing. */
+function inferSoftShape(length: number, shape: readonly number[] | undefined): readonly number[] {
+  if (shape && sizeOf(shape) === length) return shape;
+  return length === 0 ? [0, 0] : [length];
 }
 
 function checkLikeLogits(soft: FloatValues, layout: Rows): void {
@@ -182,7 +193,7 @@ function checkLikeLogits(soft: FloatValues, layout: Rows): void {
   }
   const size = layout.rows * layout.classes;
   if (soft.data.length !== size) {
-    throw wrongValue("targets", `${size} values, one a logit (soft targets)`, soft.data.length);
+    throw wrongValue("targets", `${size} values, one a logit (soft targets; classes are integers)`, soft.data.length);
   }
 }
 
@@ -204,6 +215,9 @@ export function checkIgnoreIndex(options: ClassLossOptions | undefined): number 
 export function checkWeight(options: ClassLossOptions | undefined, { classes }: Rows): Float64Array | undefined {
   if (options?.weight === undefined) return undefined;
   const weight = readNumbers("weight", options.weight);
+  if (weight.shape && !sameShape(weight.shape, [classes])) {
+    throw wrongValue("weight", `shape [${classes}], the classes`, weight.shape);
+  }
   if (weight.data.length !== classes) throw wrongValue("weight", `${classes} values, one a class`, weight.data.length);
   return weight.kind === "float64" ? weight.data : Float64Array.from(numbersOf(weight));
 }

@@ -103,12 +103,19 @@ export function checkFactors(
   { data, shape }: FloatValues,
 ): FloatValues | undefined {
   if (value === undefined) return undefined;
-  if (typeof value === "number") return oneNumber(value);
-  const factors = readNumbers(name, value);
+  if (typeof value === "number") {
+    if (Number.isNaN(value)) throw wrongValue(name, "a number", value);
+    return oneNumber(value);
+  }
+  const factors = readNumbers(name, value, true);
   const last = Number(shape?.at(-1) ?? data.length);
   const { length } = factors.data;
-  if (length !== data.length && length !== last && length !== 1) {
+  if (length === 1) return factors;
+  if (length !== data.length && length !== last) {
     throw wrongValue(name, `one number, ${last} for the last axis or ${data.length} for all elements`, length);
+  }
+  if (shape && factors.shape && !sameShape(factors.shape, shape) && !sameShape(factors.shape, [last])) {
+    throw wrongValue(name, `shape [${last}] or [${shape.join(", ")}]`, factors.shape);
   }
   return factors;
 }

@@ -39,17 +39,21 @@ export type FloatValues = Floats & { readonly shape: readonly number[] | undefin
 
 export const FLOATS = "a Float32Array, Float64Array or Float16Array, or a tensor of one ({ data, shape })";
 
-export function readFloats(name: string, value: unknown): FloatValues {
+/** `expected` says what the argument may be, where that is more. */
+export function readFloats(name: string, value: unknown, expected = FLOATS): FloatValues {
   if (value instanceof Float32Array) return { kind: "float32", data: checkMemory(name, value), shape: undefined };
   if (value instanceof CoreTensor) return { kind: "float32", data: value.data, shape: value.shape };
-  if (Array.isArray(value)) throw new TypeError(`${wrongKind(name, FLOATS, value).message}; pass Float32Array.from(…)`);
-  const { data, shape, dtype } = readTensor(name, value, FLOATS);
+  if (Array.isArray(value)) {
+    const advice = Array.isArray(value[0]) ? "Float32Array.from(….flat()) and its shape" : "Float32Array.from(…)";
+    throw new TypeError(`${wrongKind(name, expected, value).message}; pass ${advice}`);
+  }
+  const { data, shape, dtype } = readTensor(name, value, expected);
   const floats = asFloats(data, dtype);
   if (floats) return { ...floats, shape };
   if (kindOf(data) === "Uint16Array") {
     throw wrongKind(`${name}.dtype`, '"float16" or "bfloat16" for what a Uint16Array holds', dtype);
   }
-  throw wrongKind(name, FLOATS, data);
+  throw wrongKind(name, expected, data);
 }
 
 /** An array as floating-point numbers; undefined where it holds others. A Uint16Array needs a dtype to hold any. */

@@ -2,7 +2,7 @@ import type { Backend } from "./backend.js";
 import { type ElementwiseCall, elementwiseLoss, elementwiseLossWithGrad, readPair } from "./elementwise.js";
 import type { FloatArrayLike, ResultArray } from "./floats.js";
 import { checkNormalizer, type GradOptions, type LossWithGrad, type Reduction } from "./reduction.js";
-import { checkBoolean, checkChoice, checkOptions } from "./validate.js";
+import { checkBoolean, checkChoice, checkOptions, wrongValue } from "./validate.js";
 
 interface DivergenceOptions {
   /** The sizes of the axes of a bare array. */
@@ -57,6 +57,9 @@ function prepare(logQ: FloatArrayLike, p: FloatArrayLike, options: DivergenceOpt
   const { input } = pair;
   const reduction = checkChoice("reduction", options?.reduction, REDUCTIONS);
   const normalizer = checkNormalizer(options, reduction);
+  if (reduction === "batchmean" && input.shape?.length === 0) {
+    throw wrongValue("logQ", 'a first axis for reduction "batchmean"', input.shape);
+  }
   const count = { mean: input.data.length, batchmean: Number(input.shape?.[0]), sum: 1, none: 1 }[reduction];
   return {
     loss: checkBoolean("logTarget", options?.logTarget) ? "klDivergenceOfLogs" : "klDivergence",

@@ -58,7 +58,11 @@ export function nllLoss(
   checkNoOut(options?.out, reduction);
   const losses =
     reduction === "none"
-      ? checkOut(options?.out, values.kind, layout.rows, { logProbs: values.data, targets: call.raw.data })
+      ? checkOut(options?.out, values.kind, layout.rows, {
+          logProbs: values.data,
+          targets: call.raw.data,
+          weight: call.weight,
+        })
       : undefined;
   const total = sumLosses(call, losses);
   return losses ?? total / call.divisor;
@@ -77,16 +81,18 @@ export function nllLossWithGrad(
   const grad = checkOut(options?.out, values.kind, values.data.length, {
     logProbs: values.data,
     targets: call.raw.data,
+    weight: call.weight,
     gradOutput,
   });
   const losses = reduction === "none" ? makeResults(values.kind, layout.rows) : undefined;
   const total = sumLosses(call, losses);
   const scale = typeof gradOutput === "number" ? scaleOf(gradOutput, divisor) : apartFrom(grad, gradOutput);
+  const weight = call.weight && apartFrom(grad, call.weight);
   grad.fill(0);
   eachRow(call, (row, target, place) => {
     if (target === undefined) return;
     const s = typeof scale === "number" ? scale : (scale[row] as number);
-    grad[place] = 0 - s * weightAt(call, target);
+    grad[place] = 0 - s * weightAt(weight, target);
   });
   return { loss: losses ?? total / divisor, grad };
 }
@@ -114,23 +120,23 @@ function prepare(logProbs: FloatArrayLike, classes: ClassTargets, options: Class
   return { values, layout, raw, targets, weight, reduction, divisor };
 }
 
-/** With one class, a gradient may take the place of the gradient from above. */
-function apartFrom(grad: ResultArray, gradOutput: ResultArray): ResultArray {
-  return gradOutput.length === grad.length ? gradOutput.slice() : gradOutput;
+/** With one class, a gradient may take the place of the gradient from above; with one row, that of the weights. */
+function apartFrom(grad: ResultArray, input: ResultArray): ResultArray {
+  return input.length === grad.length ? input.slice() : input;
 }
 
 /** Writes the rows' losses where asked to, and returns their sum. */
 function sumLosses(call: Call, losses: ResultArray | undefined): number {
   const total = new Sum();
   eachRow(call, (row, target, place) => {
-    const loss = target === undefined ? 0 : 0 - weightAt(call, target) * numberAt(call.values, place);
+    const loss = target === undefined ? 0 : 0 - weightAt(call.weight, target) * numberAt(call.values, place);
     if (losses) losses[row] = loss;
     total.add(loss);
   });
   return total.value;
 }
 
-function weightAt({ weight }: Call, target: number): number {
+function weightAt(weight: ResultArray | undefined, target: number): number {
   return weight ? (weight[target] as number) : 1;
 }
 

@@ -13,11 +13,11 @@ export function checkOut(
   inputs: Readonly<Record<string, unknown>>,
 ): ResultArray {
   if (out === undefined) return makeResults(kind, length);
-  const floats = readFloats("out", out);
   const isDouble = kind === "float64";
-  if (floats.kind !== (isDouble ? "float64" : "float32")) {
-    throw wrongKind("out", `a ${isDouble ? "Float64Array" : "Float32Array"} for ${kind} input`, floats.data);
-  }
+  const expected = `a ${isDouble ? "Float64Array" : "Float32Array"} for ${kind} input`;
+  if (Array.isArray(out)) throw wrongKind("out", expected, out);
+  const floats = readFloats("out", out);
+  if (floats.kind !== (isDouble ? "float64" : "float32")) throw wrongKind("out", expected, floats.data);
   if (floats.data.length !== length) throw wrongValue("out", `${length} values`, floats.data.length);
   for (const name in inputs) checkOverlap(floats.data, name, inputs[name]);
   return floats.data;

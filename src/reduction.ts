@@ -1,4 +1,4 @@
-import { type FloatArrayLike, type FloatValues, readFloats } from "./floats.js";
+import { FLOATS, type FloatArrayLike, type FloatValues, readFloats } from "./floats.js";
 import { checkChoice, checkPositive, wrongKind, wrongValue } from "./validate.js";
 
 export type Reduction = "mean" | "sum" | "none";
@@ -67,19 +67,21 @@ export function checkGradOutput(
   if (value === undefined) return 1;
   if (typeof value === "number") return value;
   if (reduction !== "none") throw wrongKind("gradOutput", `a number for reduction "${reduction}"`, value);
-  const numbers = readNumbers("gradOutput", value);
+  const numbers = readNumbers("gradOutput", value, true);
   if (numbers.data.length !== length) {
     throw wrongValue("gradOutput", `${length} values, one ${each}`, numbers.data.length);
   }
   return numbers;
 }
 
-/** A float array, a tensor of one, or a plain array of numbers. */
-export function readNumbers(name: string, value: unknown): FloatValues {
-  if (!Array.isArray(value)) return readFloats(name, value);
-  value.forEach((element, i) => {
-    if (typeof element !== "number") throw wrongKind(`${name}[${i}]`, "a number", element);
-  });
+const NUMBERS = `a number[], ${FLOATS}`;
+
+/** A float array, a tensor of one, or a plain array of numbers; where `orNumber`, the message names a number too. */
+export function readNumbers(name: string, value: unknown, orNumber = false): FloatValues {
+  if (!Array.isArray(value)) return readFloats(name, value, orNumber ? `a number, ${NUMBERS}` : NUMBERS);
+  for (let i = 0; i < value.length; i++) {
+    if (typeof value[i] !== "number") throw wrongKind(`${name}[${i}]`, "a number", value[i]);
+  }
   return { kind: "float64", data: Float64Array.from(value), shape: undefined };
 }
 

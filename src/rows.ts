@@ -48,6 +48,7 @@ export function layOut(
   const axis = options?.axis === undefined ? shape.length - 1 : checkAxis(options.axis, shape.length);
   const outer = sizeOf(shape, 0, axis);
   const inner = sizeOf(shape, axis + 1);
+  if (outer * inner > MOST_VALUES) throw wrongValue(name, `at most ${MOST_VALUES} rows`, outer * inner);
   return { shape, axis, outer, classes: Number(shape[axis]), inner, rows: outer * inner };
 }
 

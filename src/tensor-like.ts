@@ -18,10 +18,16 @@ export type TypedArray =
  * transformers.js, an ndarray. Some of their types allow data that is not a typed array, which is refused when it
  * comes.
  */
-export type TensorLike = { readonly data: ArrayBufferView | readonly unknown[] } & (
-  | { readonly shape: readonly number[] }
-  | { readonly dims: readonly number[] }
-);
+export type TensorLike = {
+  readonly data: ArrayBufferView | readonly unknown[];
+  /** What a `Uint16Array` holds, under either name: `"float16"` or `"bfloat16"`. */
+  readonly dtype?: unknown;
+  readonly type?: unknown;
+  /** Where the values begin in `data`, which may hold more, and how far apart they lie: only row-major is taken. */
+  readonly offset?: unknown;
+  readonly stride?: unknown;
+  readonly strides?: unknown;
+} & ({ readonly shape: readonly number[] } | { readonly dims: readonly number[] });
 
 /** A typed array, with its shape and the name of its kind where it came with them. */
 export interface TensorParts {
@@ -91,10 +97,10 @@ export function checkMemory<T extends TypedArray>(name: string, data: T): T {
   return data;
 }
 
-/** A view of memory that has moved or was transferred is empty, and so is its buffer for good. */
+/** An array is empty where its memory has moved, was transferred or shrank too far; its methods tell that from none. */
 function checkLive<T extends TypedArray>(name: string, data: T): T {
   try {
-    new Uint8Array(data.buffer);
+    data.keys();
     return data;
   } catch {
     throw new TypeError(
@@ -113,13 +119,17 @@ function field(value: object, key: string): unknown {
 
 /** Strides, where a tensor has them as numbers; some have a method of that name. */
 function checkRowMajor(name: string, strides: unknown, shape: readonly number[]): void {
-  if (!Array.isArray(strides)) return;
+  if (!isList(strides)) return;
   let expected = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     // The stride of an axis of one position is never taken.
     if (shape[axis] !== 1 && strides[axis] !== expected) {
-      throw wrongValue(name, "row-major order; copy the values into it first", strides);
+      throw wrongValue(name, "row-major order; copy the values into it first", Array.from(strides));
     }
     expected *= Number(shape[axis]);
   }
+}
+
+function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || isTypedArray(value);
 }

@@ -14,11 +14,12 @@ export function wrongValue(name: string, expected: string, got: unknown): RangeE
 /** A value as an error message shows it. */
 export function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
   if (Array.isArray(value)) return describeArray(value);
   const name = Object.getPrototypeOf(value)?.constructor?.name ?? "object without a prototype";
-  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
+  return `${/^[AEIO]/i.test(name) ? "an" : "a"} ${name}`;
 }
 
 const SHOWN = 8;

@@ -1,4 +1,4 @@
-/** Runs the workload in the page that loads it, and reports to where it came from. */
+/** Runs the workload on the backends that the page is asked for, and reports to where it came from. */
 
 import { createCore } from "surprisal";
 import { report } from "./workload.js";
@@ -12,5 +12,5 @@ async function attempt(backend) {
 }
 
 const reports = {};
-for (const backend of ["auto", "wasm-simd", "wasm-relaxed-simd", "js"]) reports[backend] = await attempt(backend);
+for (const backend of new URLSearchParams(location.search).getAll("backend")) reports[backend] = await attempt(backend);
 await fetch("/report", { method: "POST", body: JSON.stringify(reports) });

@@ -16,8 +16,9 @@ export async function serve(headers) {
       response.end();
       return;
     }
-    const type = TYPES[request.url.split(".").at(-1)];
-    const file = type && (await readFile(new URL(`.${request.url}`, ROOT)).catch(() => undefined));
+    const [path] = request.url.split("?");
+    const type = TYPES[path.split(".").at(-1)];
+    const file = type && (await readFile(new URL(`.${path}`, ROOT)).catch(() => undefined));
     response.writeHead(file ? 200 : 404, file ? { "content-type": type, ...headers } : {});
     response.end(file);
   });

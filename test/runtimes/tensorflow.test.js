@@ -4,12 +4,21 @@ import { deepStrictEqual, throws } from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
-import { crossEntropy, crossEntropyWithGrad, logSoftmax, logSumExp, softmax } from "../../dist/index.js";
+import {
+  binaryCrossEntropy,
+  binaryCrossEntropyWithLogits,
+  crossEntropy,
+  crossEntropyWithGrad,
+  logSoftmax,
+  logSumExp,
+  softmax,
+} from "../../dist/index.js";
 import { assertClose } from "./close.js";
 
 const values = Float32Array.from({ length: 24 }, (_, i) => 4 * Math.sin(i * i));
 const classes = Int32Array.of(3, 0, 1, 1, 2, 2);
 const shape = [6, 4];
+const probabilities = Float32Array.from({ length: 24 }, (_, i) => (i + 1) / 32);
 
 describe("TensorFlow.js", () => {
   before(() => {
@@ -41,6 +50,42 @@ describe("TensorFlow.js", () => {
         .grad(rows)(logits, tf.ones([6]))
         .dataSync(),
     );
+  });
+
+  it("has our loss and gradient of soft targets that sum to 1, smoothed or not", () => {
+    const masses = softmax(values.map(Math.cos), { shape });
+    const [logits, targets] = [tf.tensor(values, shape), tf.tensor(masses, shape)];
+    for (const labelSmoothing of [0, 0.1]) {
+      const rows = (x) => tf.losses.softmaxCrossEntropy(targets, x, undefined, labelSmoothing, tf.Reduction.NONE);
+      const options = { shape, labelSmoothing, reduction: "none" };
+      const { loss, grad } = crossEntropyWithGrad(values, masses, options);
+      assertClose(loss, rows(logits).dataSync());
+      assertClose(
+        grad,
+        tf
+          .grad(rows)(logits, tf.ones([6]))
+          .dataSync(),
+      );
+      const mean = tf.losses.softmaxCrossEntropy(targets, logits, undefined, labelSmoothing);
+      assertClose(crossEntropy(values, masses, { shape, labelSmoothing }), mean.dataSync()[0]);
+    }
+  });
+
+  it("has our binary cross-entropies, weighted or not", () => {
+    const [labels, factors] = [probabilities.map((p) => 1 - p), probabilities.map((p) => 2 * p)];
+    const [logits, targets, probs, weights] = [values, labels, probabilities, factors].map((each) => tf.tensor(each));
+    for (const [weight, theirs] of [
+      [undefined, undefined],
+      [factors, weights],
+    ]) {
+      const reduced = tf.losses.sigmoidCrossEntropy(targets, logits, theirs, 0, tf.Reduction.MEAN);
+      const each = tf.losses.sigmoidCrossEntropy(targets, logits, theirs, 0, tf.Reduction.NONE);
+      const normalizer = weight?.reduce((sum, each) => sum + each, 0);
+      assertClose(binaryCrossEntropyWithLogits(values, labels, { weight, normalizer }), reduced.dataSync()[0]);
+      assertClose(binaryCrossEntropyWithLogits(values, labels, { weight, reduction: "none" }), each.dataSync());
+      const logLoss = tf.losses.logLoss(targets, probs, theirs, 0, tf.Reduction.NONE);
+      assertClose(binaryCrossEntropy(probabilities, labels, { weight, reduction: "none" }), logLoss.dataSync());
+    }
   });
 
   it("has our softmax, log-softmax and log-sum-exp", () => {
