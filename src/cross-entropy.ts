@@ -23,6 +23,7 @@ import {
   scaleOf,
 } from "./reduction.js";
 import { checkRowShape, type LayoutOptions, layOut, type Rows, sameShape } from "./rows.js";
+import { Sum } from "./sum.js";
 import {
   type CheckedTargets,
   type ClassTargets,
@@ -223,12 +224,12 @@ export function checkWeight(options: ClassLossOptions | undefined, { classes }: 
 
 /** Σ w[y] over the rows that are kept. */
 export function weightOfKept({ data, step, ignoreIndex }: CheckedTargets, weight: Float64Array): number {
-  let sum = 0;
+  const sum = new Sum();
   for (let i = 0; i < data.length; i += step) {
     const target = data[i] as number;
-    if (target !== ignoreIndex) sum += weight[target] as number;
+    if (target !== ignoreIndex) sum.add(weight[target] as number);
   }
-  return sum;
+  return sum.value;
 }
 
 /** `gradOutput` as a number, or one a row. */

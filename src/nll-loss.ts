@@ -26,6 +26,7 @@ import {
   scaleOf,
 } from "./reduction.js";
 import { layOut, type Rows } from "./rows.js";
+import { Sum } from "./sum.js";
 import { type CheckedTargets, type ClassTargets, checkTargets, type RawTargets, readClasses } from "./targets.js";
 import { checkOptions } from "./validate.js";
 
@@ -126,13 +127,13 @@ function apartFrom(grad: ResultArray, input: ResultArray): ResultArray {
 
 /** Writes the rows' losses where asked to, and returns their sum. */
 function sumLosses(call: Call, losses: ResultArray | undefined): number {
-  let total = 0;
+  const total = new Sum();
   eachRow(call, (row, target, place) => {
     const loss = target === undefined ? 0 : 0 - weightAt(call.weight, target) * numberAt(call.values, place);
     if (losses) losses[row] = loss;
-    total += loss;
+    total.add(loss);
   });
-  return total;
+  return total.value;
 }
 
 function weightAt(weight: ResultArray | undefined, target: number): number {

@@ -1,5 +1,6 @@
 import type { Elementwise, ElementwiseGradient, ElementwiseLoss } from "./backend.js";
 import { type Floats, numbersOf } from "./floats.js";
+import { Sum } from "./sum.js";
 
 /** The losses of single elements: their formulas, and the derivative with respect to the input x. */
 interface Formula {
@@ -50,16 +51,16 @@ export function elementwise(
   const weightOf = repeated(weight);
   const posWeightOf = repeated(posWeight);
   const scaleOf = repeated(gradient?.scale);
-  let total = 0;
+  const total = new Sum();
   for (let i = 0; i < x.length; i++) {
     const [xi, yi, w, pw] = [x[i] as number, y[i] as number, weightOf(i), posWeightOf(i)];
     const s = scaleOf(i);
     const loss = w * formula.loss(xi, yi, pw);
     if (losses) losses[i] = loss;
     if (gradient) gradient.grad[i] = s * w * formula.slope(xi, yi, pw);
-    total += loss;
+    total.add(loss);
   }
-  return total;
+  return total.value;
 }
 
 /** The values of an operand, from the first again after the last; 1 where there is none. */

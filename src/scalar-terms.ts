@@ -1,6 +1,7 @@
 import type { Layout, Targets, Terms } from "./backend.js";
 import { numbersOf, type ResultArray } from "./floats.js";
 import { at, eachRow } from "./scalar-rows.js";
+import { Sum } from "./sum.js";
 
 /**
  * The cross-entropy with all its terms, on rows of capped logits x. With the row's top t, which is left out of every sum
@@ -9,7 +10,7 @@ import { at, eachRow } from "./scalar-rows.js";
  *   rest = Σ_{j≠t} e^(x_j - x_t)    lse = x_t + log(1 + rest)    miss = rest / (1 + rest)
  *   loss = own · (lse - x_y) + Σ a_c (lse - x_c) + z · lse²,   where lse - x_c = (x_t - x_c) + log(1 + rest)
  *   dx_c = p_c · (own + Σa + 2z · lse) - a_c - own·[c = y]
- *   dx_t = Σ_{j≠t} a_j + own·[y ≠ t] - miss · (own + Σa) + 2z · lse · p_t
+ *   dx_t = Σ_{j≠t} a_j + own·[y ≠ t] - miss · (own + Σa) + 2z · lse · p_t    where p_t is more than 1/2
  *
  * Without label smoothing a class target spreads nothing, and there are no a_c: a masked class, whose x is -Infinity, then
  * does no harm, where 0 · Infinity would.
@@ -27,7 +28,7 @@ export function crossEntropyOfTerms(
   const x = new Float64Array(classes);
   const masses = soft || labelSmoothing > 0 ? new Float64Array(classes) : undefined;
   const weightOf = (c: number): number => (weight ? at(weight, c) : 1);
-  let total = 0;
+  const total = new Sum();
 
   eachRow(layout, (row, start, _end, step) => {
     const target = "data" in targets ? at(targets.data, row * targets.step) : -1;
@@ -40,29 +41,33 @@ export function crossEntropyOfTerms(
     for (let c = 0; c < classes; c++) x[c] = capped(at(logits, start + c * step), softcap);
     const top = indexOfTop(x);
     const max = at(x, top);
-    let rest = 0;
-    for (let c = 0; c < classes; c++) if (c !== top) rest += Math.exp(at(x, c) - max);
-    if (!Number.isFinite(max)) rest = Number.NaN;
+    const others = new Sum();
+    for (let c = 0; c < classes; c++) if (c !== top) others.add(Math.exp(at(x, c) - max));
+    const rest = Number.isFinite(max) ? others.value : Number.NaN;
     const log = Math.log1p(rest);
     const lse = max + log;
 
     const own = soft ? 0 : (1 - labelSmoothing) * weightOf(target);
-    let loss = soft ? 0 : own * (max - at(x, target) + log);
-    let spread = 0;
-    let spreadBelowTop = 0;
+    const cost = new Sum();
+    if (!soft) cost.add(own * (max - at(x, target) + log));
+    const belowTop = new Sum();
+    let atTop = 0;
     if (masses) {
       for (let c = 0; c < classes; c++) {
         const y = soft ? at(soft, start + c * step) * (1 - labelSmoothing) : 0;
         const mass = weightOf(c) * (y + labelSmoothing / classes);
         masses[c] = mass;
-        spread += mass;
-        if (c !== top) spreadBelowTop += mass;
-        loss += mass * (max - at(x, c) + log);
+        if (c === top) atTop = mass;
+        else belowTop.add(mass);
+        cost.add(mass * (max - at(x, c) + log));
       }
     }
-    if (zLoss !== 0) loss += zLoss * lse * lse;
+    if (zLoss !== 0) cost.add(zLoss * lse * lse);
+    const loss = cost.value;
+    const spreadBelowTop = belowTop.value;
+    const spread = spreadBelowTop + atTop;
     if (losses) losses[row] = loss;
-    total += loss;
+    total.add(loss);
 
     if (gradient) {
       const { scales, grad } = gradient;
@@ -72,7 +77,7 @@ export function crossEntropyOfTerms(
         const place = start + c * step;
         const slope = softcap === undefined ? 1 : slopeOfCap(at(logits, place), softcap);
         let dx: number;
-        if (c === top) {
+        if (c === top && rest < 1) {
           const toOthers = spreadBelowTop + (target === top ? 0 : own);
           dx = toOthers - (rest / (1 + rest)) * (own + spread) + pull / (1 + rest);
         } else {
@@ -83,7 +88,7 @@ export function crossEntropyOfTerms(
       }
     }
   });
-  return total;
+  return total.value;
 }
 
 /** The index of the largest element; NaN is none, and shows in the sum. */

@@ -3,6 +3,7 @@ import { numbersOf, type ResultArray } from "./floats.js";
 import { elementwise } from "./scalar-elementwise.js";
 import { at, eachRow } from "./scalar-rows.js";
 import { crossEntropyOfTerms } from "./scalar-terms.js";
+import { Sum } from "./sum.js";
 
 /**
  * The backend in plain TypeScript: the formulas in double precision, for engines without WASM SIMD, and what the
@@ -34,7 +35,9 @@ export function scalarBackend(): Backend {
       const numbers = numbersOf(x);
       eachRow(layout, (_row, start, end, step) => {
         const shift = shiftOf(maximum(numbers, start, end, step));
-        const sum = exponentials(numbers, probs, start, end, step, shift);
+        const sums = new Sum();
+        exponentials(numbers, probs, start, end, step, shift, sums);
+        const sum = sums.value;
         scale(probs, start, end, step, Number.isFinite(sum) ? 1 / sum : Number.NaN);
       });
     },
@@ -43,9 +46,10 @@ export function scalarBackend(): Backend {
       const g = numbersOf(gradOutput);
       const y = numbersOf(logProbs);
       eachRow(layout, (_row, start, end, step) => {
-        let sum = 0;
-        for (let i = start; i < end; i += step) sum += at(g, i);
-        for (let i = start; i < end; i += step) grad[i] = at(g, i) - Math.exp(at(y, i)) * sum;
+        const sum = new Sum();
+        for (let i = start; i < end; i += step) sum.add(at(g, i));
+        const total = sum.value;
+        for (let i = start; i < end; i += step) grad[i] = at(g, i) - Math.exp(at(y, i)) * total;
       });
     },
 
@@ -53,8 +57,9 @@ export function scalarBackend(): Backend {
       const g = numbersOf(gradOutput);
       const y = numbersOf(probs);
       eachRow(layout, (_row, start, end, step) => {
-        let dot = 0;
-        for (let i = start; i < end; i += step) dot += at(g, i) * at(y, i);
+        const sum = new Sum();
+        for (let i = start; i < end; i += step) sum.add(at(g, i) * at(y, i));
+        const dot = sum.value;
         for (let i = start; i < end; i += step) grad[i] = at(y, i) * (at(g, i) - dot);
       });
     },
@@ -63,7 +68,7 @@ export function scalarBackend(): Backend {
       const x = numbersOf(logits);
       if (!isPlain(targets, terms)) return crossEntropyOfTerms(x, targets, terms, losses, layout, undefined);
       const { data, step: stride, ignoreIndex } = targets;
-      let total = 0;
+      const total = new Sum();
       eachRow(layout, (row, start, end, step) => {
         const target = at(data, row * stride);
         let loss = 0;
@@ -73,16 +78,16 @@ export function scalarBackend(): Backend {
           loss = lossOf(lagOf(shift, log, at(x, own)));
         }
         if (losses) losses[row] = loss;
-        total += loss;
+        total.add(loss);
       });
-      return total;
+      return total.value;
     },
 
     crossEntropyBackward(logits, targets, terms, scales, losses, grad, layout) {
       const x = numbersOf(logits);
       if (!isPlain(targets, terms)) return crossEntropyOfTerms(x, targets, terms, losses, layout, { scales, grad });
       const { data, step: stride, ignoreIndex } = targets;
-      let total = 0;
+      const total = new Sum();
       eachRow(layout, (row, start, end, step) => {
         const target = at(data, row * stride);
         let loss = 0;
@@ -94,7 +99,10 @@ export function scalarBackend(): Backend {
           const behind = own + step;
           const logit = at(x, own);
           const shift = shiftOf(maximum(x, behind, end, step, maximum(x, start, own, step)));
-          const sum = exponentials(x, grad, start, own, step, shift) + exponentials(x, grad, behind, end, step, shift);
+          const sums = new Sum();
+          exponentials(x, grad, start, own, step, shift, sums);
+          exponentials(x, grad, behind, end, step, shift, sums);
+          const sum = sums.value;
           const lag = lagOf(shift, Math.log(sum), logit);
           const error = missOf(lag) * (typeof scales === "number" ? scales : at(scales, row));
           scale(grad, start, end, step, sum === 0 ? error : error / sum);
@@ -102,9 +110,9 @@ export function scalarBackend(): Backend {
           loss = lossOf(lag);
         }
         if (losses) losses[row] = loss;
-        total += loss;
+        total.add(loss);
       });
-      return total;
+      return total.value;
     },
 
     elementwise,
@@ -132,18 +140,15 @@ function logSumExpOf(x: ResultArray, start: number, end: number, step: number): 
   let top = start;
   for (let i = start; i < end; i += step) if (at(x, i) > at(x, top) || Number.isNaN(at(x, top))) top = i;
   const shift = at(x, top);
-  if (!Number.isFinite(shift)) return { shift: 0, log: Math.log(expSum(x, start, end, step, 0, 0)) };
-  const behind = top + step;
-  const rest = expSum(x, behind, end, step, shift, expSum(x, start, top, step, shift, 0));
-  return { shift, log: Math.log1p(rest) };
+  if (!Number.isFinite(shift)) return { shift: 0, log: Math.log(expSumWithout(x, start, end, step, end, 0)) };
+  return { shift, log: Math.log1p(expSumWithout(x, start, end, step, top, shift)) };
 }
 
 /** The log-sum-exp of a row without one element. */
 function logSumExpWithout(x: ResultArray, start: number, end: number, step: number, without: number): LogSum {
   const behind = without + step;
   const shift = shiftOf(maximum(x, behind, end, step, maximum(x, start, without, step)));
-  const sum = expSum(x, behind, end, step, shift, expSum(x, start, without, step, shift, 0));
-  return { shift, log: Math.log(sum) };
+  return { shift, log: Math.log(expSumWithout(x, start, end, step, without, shift)) };
 }
 
 /** The largest of the logits in [from, to) and `max`. NaN is none, and shows in the sum. */
@@ -160,13 +165,21 @@ function shiftOf(max: number): number {
   return Number.isFinite(max) ? max : 0;
 }
 
-/** `sum` + Σ e^(x - shift) over [from, to). */
-function expSum(logits: ResultArray, from: number, to: number, step: number, shift: number, sum: number): number {
-  for (let i = from; i < to; i += step) sum += Math.exp(at(logits, i) - shift);
-  return sum;
+/** Σ e^(x - shift) over a row without one element. */
+function expSumWithout(
+  x: ResultArray,
+  start: number,
+  end: number,
+  step: number,
+  without: number,
+  shift: number,
+): number {
+  const sum = new Sum();
+  for (let i = start; i < end; i += step) if (i !== without) sum.add(Math.exp(at(x, i) - shift));
+  return sum.value;
 }
 
-/** The same, from 0, with the exponentials written to `out`. */
+/** Writes e^(x - shift) over [from, to) to `out`, and adds it to a sum. */
 function exponentials(
   logits: ResultArray,
   out: ResultArray,
@@ -174,14 +187,13 @@ function exponentials(
   to: number,
   step: number,
   shift: number,
-): number {
-  let sum = 0;
+  sum: Sum,
+): void {
   for (let i = from; i < to; i += step) {
     const e = Math.exp(at(logits, i) - shift);
     out[i] = e;
-    sum += e;
+    sum.add(e);
   }
-  return sum;
 }
 
 function scale(values: ResultArray, from: number, to: number, step: number, factor: number): void {

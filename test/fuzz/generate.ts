@@ -31,7 +31,9 @@ function pick<T>(random: Random, values: readonly T[]): T {
 }
 
 function times<T>(count: number, make: (i: number) => T): T[] {
-  return Array.from({ length: count }, (_, i) => make(i));
+  const values: T[] = [];
+  for (let i = 0; i < count; i++) values.push(make(i));
+  return values;
 }
 
 /** As many small numbers as large ones: uniform in the logarithm. */

@@ -78,11 +78,11 @@ function handOver(core: Core, array: ArrayArgument, shape: readonly number[]): H
 /** The first element that is not what it was, but for those inside where `inside` may have been written. */
 function firstWritten({ memory, margin }: Handed, before: StoredArray, inside: boolean): number | undefined {
   const after = memory();
-  const changed = Array.from(after.keys()).find((i) => {
+  for (let i = 0; i < after.length; i++) {
     const isInside = i >= margin && i < after.length - margin;
-    return !(inside && isInside) && !Object.is(after[i], before[i]);
-  });
-  return changed === undefined ? undefined : changed - margin;
+    if (!(inside && isInside) && !Object.is(after[i], before[i])) return i - margin;
+  }
+  return undefined;
 }
 
 function isArrayOfResults(value: unknown): value is Float32Array | Float64Array {
