@@ -27,7 +27,9 @@ const LAYOUTS: readonly Layout[] = [
   { shape: [300, 18], axis: 0 },
 ];
 
-const LONG: Layout = { shape: [1, 2 ** 18 + 5] };
+/** A row that goes in segments, for what does, and one that is as long as may be for everything else. */
+const SEGMENTED: Layout = { shape: [1, 2 ** 18 + 5] };
+const LONG: Layout = { shape: [1, 2 ** 18] };
 
 const CLASS_OPTIONS: readonly Options[] = [
   {},
@@ -131,13 +133,16 @@ function callsOf(layout: Layout, kind: FloatKind, seed: number): Call[] {
 function workload(): Call[] {
   const small = LAYOUTS.flatMap((layout, i) => KINDS.flatMap((kind, k) => callsOf(layout, kind, 10 * i + k)));
   const long = KINDS.flatMap((kind, k) => {
-    const make = new Arrays(100 + k, LONG, kind);
-    const [logits, targets] = [make.floats("elements", logit), make.probabilities()];
+    const layout = kind === "float64" ? LONG : SEGMENTED;
+    const make = new Arrays(100 + k, layout, kind);
+    const logits = make.floats("elements", logit);
+    const makeSoft = new Arrays(200 + k, LONG, kind);
+    const soft = { logits: makeSoft.floats("elements", logit), targets: makeSoft.probabilities() };
     return [
-      call("logSoftmax", LONG, { x: logits }),
-      call("crossEntropyWithGrad", LONG, { logits, targets: make.labels() }, { labelSmoothing: 0.1 }),
-      call("crossEntropyWithGrad", LONG, { logits, targets }),
-      call("binaryCrossEntropyWithLogitsWithGrad", LONG, { logits, targets }),
+      call("logSoftmax", layout, { x: logits }),
+      call("crossEntropyWithGrad", layout, { logits, targets: make.labels() }, { labelSmoothing: 0.1 }),
+      call("crossEntropyWithGrad", LONG, soft),
+      call("binaryCrossEntropyWithLogitsWithGrad", LONG, soft),
     ];
   });
   return [...small, ...long];

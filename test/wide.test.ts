@@ -70,6 +70,9 @@ function encodeBrain(value: number): number {
 
 // A place for each array, and canaries behind it.
 
+/** PyTorch's float32 of 1e-12, the least p (1 - p) that a derivative is divided by. */
+const LEAST_VARIANCE = Math.fround(1e-12);
+
 const ROOM = 1 << 22;
 const CANARY = 0x5a;
 const base = new Heap(memory, kernelOf(lean, "heap_base")()).allocate(4 * ROOM);
@@ -709,7 +712,7 @@ const ELEMENT_LOSSES: Readonly<Record<string, ElementLoss>> = {
     input: () => (random() < 0.2 ? Math.round(random()) : random() ** 4),
     target: () => (random() < 0.5 ? Math.round(random()) : random()),
     loss: ({ x, y, w }) => -w * (y * Math.max(Math.log(x), -100) + (1 - y) * Math.max(Math.log1p(-x), -100)),
-    grad: ({ x, y, w, s }) => (s * w * (x - y)) / Math.max(x * (1 - x), 1e-12),
+    grad: ({ x, y, w, s }) => (s * w * (x - y)) / Math.max(x * (1 - x), LEAST_VARIANCE),
   },
   binary_cross_entropy_with_logits: {
     input: () => uniform(-6, 6) * (random() < 0.2 ? 100 : 1),
@@ -828,7 +831,8 @@ describe("edges of elements", () => {
   it("binary cross-entropy clamps its logarithms at -100, and is NaN beyond [0, 1]", () => {
     const { losses, grad } = results("binary_cross_entropy", [0, 1, 0, 1, 2, -1, nan], [1, 0, 0, 1, 0.5, 0.5, 1]);
     expect(losses).toEqual([100, 100, 0, 0, nan, nan, nan]);
-    expect(grad).toEqual([-1e12, 1e12, 0, 0, 1.5 / 1e-12, -1.5 / 1e-12, nan]);
+    const least = LEAST_VARIANCE;
+    expect(grad).toEqual([-1 / least, 1 / least, 0, 0, 1.5 / least, -1.5 / least, nan]);
   });
 
   it("binary cross-entropy with infinite logits is PyTorch's", () => {
