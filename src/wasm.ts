@@ -105,8 +105,9 @@ export type Kernels = {
   exchange(place: number, kind: number, bits: number): number;
   mask_of(kind: number): number;
   value_of(bits: number, kind: number): number;
-  shift_of(max: number): number;
   row_max(logits: number, kind: number, n: number): number;
+  row_top(logits: number, kind: number, n: number): number;
+  is_settled(top: number, sum: number): number;
   row_exp_sum(logits: number, kind: number, n: number, max: number, sum: number): number;
   row_exp_scaled(
     logits: number,
@@ -127,8 +128,8 @@ export type Kernels = {
   odds_against(max: number, sum: number, target: number): number;
   target_loss(odds: number, max: number, sum: number, target: number): number;
   miss(odds: number): number;
-  near_log_sum_exp(odds: number, nll: number, max: number, sum: number, target: number): number;
-  row_loss(nll: number, meanLoss: number, lse: number, weight: number, smoothing: number, zLoss: number): number;
+  log_sum_exp(odds: number, nll: number, max: number, sum: number, target: number): number;
+  row_loss(nll: number, mean: number, lse: number, weight: number, smoothing: number, zLoss: number): number;
   error_of_others(scale: number, odds: number, lse: number, weight: number, zLoss: number): number;
   error_of_target(
     scale: number,
