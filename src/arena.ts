@@ -7,11 +7,10 @@ import type { Kernels } from "./wasm.js";
 /** What passes through the memory as it is: numbers, or the bits of halves. */
 export type MemoryArray = Floats["data"];
 
-/** The bytes of a scratch: the longest row that is computed in one piece. */
-export const SCRATCH = 1 << 20;
-
-/** The most classes that may have weights. */
-export const MOST_WEIGHTS = SCRATCH / 4;
+/** The longest row that is computed in the scratch in one piece, in values of any kind. */
+export const LONGEST_ROW = 1 << 18;
+/** The bytes of a scratch. */
+const SCRATCH = LONGEST_ROW * 8;
 
 /** How many values of short rows a block takes: what was copied in is still in the cache when the kernel reads it. */
 export const BLOCK_VALUES = 1 << 15;
@@ -60,7 +59,7 @@ export class Arena {
     this.operands = this.#heap.allocate(OPERANDS * OPERAND);
     this.#targets = this.#heap.allocate(BLOCK_ROWS * 4);
     this.#scales = this.#heap.allocate(BLOCK_ROWS * 8);
-    this.#weights = this.#heap.allocate(MOST_WEIGHTS * 8);
+    this.#weights = this.#heap.allocate(SCRATCH);
     this.#view();
   }
 

@@ -1,4 +1,4 @@
-import { type Arena, BLOCK_ROWS, BLOCK_VALUES, type MemoryArray } from "./arena.js";
+import { type Arena, BLOCK_ROWS, BLOCK_VALUES, LONGEST_ROW, type MemoryArray } from "./arena.js";
 import type { Layout } from "./backend.js";
 
 /**
@@ -24,10 +24,9 @@ const NARROWEST = 16;
 
 /**
  * Cuts a layout into blocks: as many whole outer positions as fill one, or, where one of them is too much, some of its
- * inner positions. Up to `longest` values can be brought to the memory at a time; `resident` says that all arrays lie
- * there already.
+ * inner positions. `resident` says that all arrays lie in the memory, where nothing needs to be brought.
  */
-export function blocksOf({ outer, classes, inner }: Layout, resident: boolean, longest: number): readonly Block[] {
+export function blocksOf({ outer, classes, inner }: Layout, resident: boolean): readonly Block[] {
   const length = classes * inner;
   const rows = outer * inner;
   // A list of one needs none of the divisions below, which small calls would feel.
@@ -35,7 +34,7 @@ export function blocksOf({ outer, classes, inner }: Layout, resident: boolean, l
     return rows === 0 ? [] : [{ row: 0, rows, classes, inner, start: 0, arrayStride: inner, stride: inner }];
   }
   const blocks: Block[] = [];
-  if (inner <= BLOCK_ROWS && (resident || length <= longest)) {
+  if (inner <= BLOCK_ROWS && (resident || length <= LONGEST_ROW)) {
     const most = Math.floor(Math.min(BLOCK_ROWS / inner, BLOCK_VALUES / length));
     const count = Math.max(1, Math.min(outer, most));
     for (let o = 0; o < outer; o += count) {
@@ -44,7 +43,7 @@ export function blocksOf({ outer, classes, inner }: Layout, resident: boolean, l
     }
     return blocks;
   }
-  const fitting = Math.floor(Math.min(longest / classes, Math.max(NARROWEST, BLOCK_VALUES / classes)));
+  const fitting = Math.floor(Math.min(LONGEST_ROW / classes, Math.max(NARROWEST, BLOCK_VALUES / classes)));
   const width = Math.min(BLOCK_ROWS, resident ? inner : fitting);
   for (let o = 0; o < outer; o++) {
     for (let position = 0; position < inner; position += width) {

@@ -1,4 +1,4 @@
-import { type Arena, KINDS, SCRATCH } from "./arena.js";
+import { type Arena, KINDS } from "./arena.js";
 import { classesOf, type Layout, type RowEngine } from "./backend.js";
 import { type Block, blocksOf, bringBlock, placeBlock, takeBlock } from "./blocks.js";
 import type { Floats, ResultArray } from "./floats.js";
@@ -6,9 +6,6 @@ import type { Kernels } from "./wasm.js";
 
 /** Rows of so few classes go sixteen at a time, as rows do whose classes are not neighbours. */
 const FEW_CLASSES = 128;
-
-/** The longest row of float32 that the scratch holds, in values. */
-const LONGEST = SCRATCH / 4;
 
 /**
  * The fast kernels, which compute in float32 on float32 and halves, and know class targets only. Arrays pass through the
@@ -29,7 +26,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
     layout: Layout,
   ): void => {
     const kind = KINDS[x.kind];
-    for (const block of blocksOf(layout, arena.holds(x.data) && arena.holds(y), LONGEST)) {
+    for (const block of blocksOf(layout, arena.holds(x.data) && arena.holds(y))) {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, y, block, arena.first);
       const from = bring(x, block, to);
@@ -46,7 +43,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
     grad: ResultArray,
     layout: Layout,
   ): void => {
-    for (const block of blocksOf(layout, arena.holds(gradOutput) && arena.holds(y) && arena.holds(grad), LONGEST)) {
+    for (const block of blocksOf(layout, arena.holds(gradOutput) && arena.holds(y) && arena.holds(grad))) {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, grad, block, arena.first);
       const g = bringBlock(arena, gradOutput, block, arena.first);
@@ -64,7 +61,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
   return {
     logSumExp(x, lse, layout) {
       const kind = KINDS[x.kind];
-      for (const block of blocksOf(layout, arena.holds(x.data), LONGEST)) {
+      for (const block of blocksOf(layout, arena.holds(x.data))) {
         const { row, rows, classes, inner, stride } = block;
         const to = arena.place(lse, row, arena.rowValues);
         const from = bringBlock(arena, x.data, block, arena.first);
@@ -86,7 +83,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       const kind = KINDS[logits.kind];
       const w = arena.bringWeights(weight);
       let total = 0;
-      for (const block of blocksOf(layout, arena.holds(logits.data), LONGEST)) {
+      for (const block of blocksOf(layout, arena.holds(logits.data))) {
         const { row, rows, classes, inner, stride } = block;
         const x = bringBlock(arena, logits.data, block, arena.first);
         const y = arena.bringTargets(classTargets, row, rows);
@@ -120,7 +117,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       const w = arena.bringWeights(weight);
       const scaleStride = typeof scales === "number" ? 0 : 8;
       let total = 0;
-      for (const block of blocksOf(layout, arena.holds(logits.data) && arena.holds(grad), LONGEST)) {
+      for (const block of blocksOf(layout, arena.holds(logits.data) && arena.holds(grad))) {
         const { row, rows, classes, inner, stride } = block;
         const dx = placeBlock(arena, grad, block, arena.first);
         const x = bring(logits, block, dx);

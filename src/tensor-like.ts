@@ -18,16 +18,23 @@ export type TypedArray =
  * transformers.js, an ndarray. Some of their types allow data that is not a typed array, which is refused when it
  * comes.
  */
-export type TensorLike = {
-  readonly data: ArrayBufferView | readonly unknown[];
+export type TensorLike = Shaped | (Shaped & Described);
+
+type Shaped = { readonly data: ArrayBufferView | readonly unknown[] } & (
+  | { readonly shape: readonly number[] }
+  | { readonly dims: readonly number[] }
+);
+
+/** What a tensor may say besides, all or some: a literal is refused a name that no member of a union has. */
+interface Described {
   /** What a `Uint16Array` holds, under either name: `"float16"` or `"bfloat16"`. */
-  readonly dtype?: unknown;
-  readonly type?: unknown;
+  readonly dtype: unknown;
+  readonly type: unknown;
   /** Where the values begin in `data`, which may hold more, and how far apart they lie: only row-major is taken. */
-  readonly offset?: unknown;
-  readonly stride?: unknown;
-  readonly strides?: unknown;
-} & ({ readonly shape: readonly number[] } | { readonly dims: readonly number[] });
+  readonly offset: unknown;
+  readonly stride: unknown;
+  readonly strides: unknown;
+}
 
 /** A typed array, with its shape and the name of its kind where it came with them. */
 export interface TensorParts {

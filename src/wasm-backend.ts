@@ -1,4 +1,4 @@
-import { Arena, MOST_WEIGHTS, SCRATCH } from "./arena.js";
+import { Arena, LONGEST_ROW } from "./arena.js";
 import type { Backend, Layout, RowEngine, Targets, Terms } from "./backend.js";
 import type { Floats, ResultArray } from "./floats.js";
 import { leanEngine } from "./lean.js";
@@ -25,19 +25,19 @@ export function wasmBackend(name: WasmName): Backend {
     return openedWide;
   };
 
-  /** Who computes on rows of numbers of `bytes` each; `resident` says that they all lie in the memory. */
-  const pick = (isLean: boolean, layout: Layout, bytes: number, resident: boolean): RowEngine => {
-    if (resident || layout.classes <= SCRATCH / bytes) return isLean ? lean : wide();
+  /** Who computes on rows; `resident` says that all arrays lie in the memory. */
+  const pick = (isLean: boolean, layout: Layout, resident: boolean): RowEngine => {
+    if (resident || layout.classes <= LONGEST_ROW) return isLean ? lean : wide();
     return isLean && layout.inner === 1 ? long : scalar;
   };
 
   const pickForward = (x: Floats, layout: Layout, resident: boolean): RowEngine =>
-    pick(x.kind !== "float64", layout, bytesOf(x), resident);
+    pick(x.kind !== "float64", layout, resident);
 
   const pickBackward = (g: Floats, y: Floats, grad: ResultArray, layout: Layout): RowEngine => {
     const isSingle = g.kind === "float32" && y.kind === "float32";
     const resident = arena.holds(g.data) && arena.holds(y.data) && arena.holds(grad);
-    return pick(isSingle, layout, Math.max(bytesOf(g), bytesOf(y)), resident);
+    return pick(isSingle, layout, resident);
   };
 
   const pickLoss = (
@@ -47,13 +47,12 @@ export function wasmBackend(name: WasmName): Backend {
     layout: Layout,
     grad: ResultArray | undefined,
   ): RowEngine => {
-    if (terms.weight && terms.weight.length > MOST_WEIGHTS) return scalar;
+    if (terms.weight && terms.weight.length > LONGEST_ROW) return scalar;
     const resident = arena.holds(logits.data) && (grad === undefined || arena.holds(grad));
     if ("soft" in targets) {
-      const bytes = Math.max(bytesOf(logits), bytesOf(targets.soft));
-      return pick(false, layout, bytes, resident && arena.holds(targets.soft.data));
+      return pick(false, layout, resident && arena.holds(targets.soft.data));
     }
-    return pick(isLean(logits, terms), layout, bytesOf(logits), resident);
+    return pick(isLean(logits, terms), layout, resident);
   };
 
   return {
@@ -82,11 +81,6 @@ export function wasmBackend(name: WasmName): Backend {
     elementwise: (loss, operands, gradient) => wide().elementwise(loss, operands, gradient),
     allocate: (length) => arena.allocate(length),
   };
-}
-
-/** What a value takes in the scratch: its result is at least a float32. */
-function bytesOf({ data }: Floats): number {
-  return Math.max(4, data.BYTES_PER_ELEMENT);
 }
 
 /** Whether the lean kernels have what a loss of class targets asks for. */

@@ -169,6 +169,7 @@ type WideElementwise = (operands: number, n: number, total: number) => number;
 
 /** The exports of the binary for float64, soft targets and all other terms: see assembly/wide/index.ts. */
 export type WideKernels = {
+  take_lost(): number;
   log_sum_exp_wide: WideForward;
   log_softmax_wide: WideForward;
   softmax_wide: WideForward;

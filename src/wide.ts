@@ -1,4 +1,4 @@
-import { type Arena, BLOCK_VALUES, KINDS, SCRATCH } from "./arena.js";
+import { type Arena, BLOCK_VALUES, KINDS } from "./arena.js";
 import type { Elementwise, ElementwiseGradient, ElementwiseLoss, Layout, RowEngine } from "./backend.js";
 import { type Block, blocksOf, bringBlock, placeBlock, takeBlock } from "./blocks.js";
 import type { Floats, ResultArray } from "./floats.js";
@@ -18,14 +18,11 @@ const OPERAND_BYTES = ELEMENTS * 8;
  */
 export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
   /** The blocks of rows that arrays go in. */
-  const blocksFor = (arrays: readonly Floats["data"][], layout: Layout): readonly Block[] => {
-    const bytes = Math.max(4, ...arrays.map((array) => array.BYTES_PER_ELEMENT));
-    return blocksOf(
+  const blocksFor = (arrays: readonly Floats["data"][], layout: Layout): readonly Block[] =>
+    blocksOf(
       layout,
       arrays.every((array) => arena.holds(array)),
-      SCRATCH / bytes,
     );
-  };
 
   const forward = (kernel: "log_softmax_wide" | "softmax_wide", x: Floats, y: ResultArray, layout: Layout): void => {
     for (const block of blocksFor([x.data, y], layout)) {
@@ -127,7 +124,7 @@ export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
         }
         if (losses) arena.take(to, losses, row, rows);
       }
-      return total;
+      return total + kernels.take_lost();
     },
 
     crossEntropyBackward(logits, targets, terms, scales, losses, grad, layout) {
@@ -192,7 +189,7 @@ export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
         takeBlock(arena, dx, grad, block);
         if (losses) arena.take(to, losses, row, rows);
       }
-      return total;
+      return total + kernels.take_lost();
     },
 
     elementwise(loss, { input, targets, weight, posWeight, losses }, gradient) {
@@ -218,7 +215,7 @@ export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
           if (results) arena.take(Number(places[i]), results, start, count);
         });
       }
-      return total;
+      return total + kernels.take_lost();
     },
   };
 }
