@@ -16,7 +16,7 @@ type Options = Call["options"];
 
 const KINDS: readonly FloatKind[] = ["float32", "float64", "float16", "bfloat16"];
 
-/** Few classes and many, last or not, and one more than a scratch of float32 holds. */
+/** Few classes and many, last or not. */
 const LAYOUTS: readonly Layout[] = [
   { shape: [1, 1] },
   { shape: [37, 3] },
@@ -27,7 +27,9 @@ const LAYOUTS: readonly Layout[] = [
   { shape: [300, 18], axis: 0 },
 ];
 
-const LONG: Layout = { shape: [1, 2 ** 18 + 5] };
+/** Rows that take more than a scratch; and one that is longer than the kernels of float64 take at all. */
+const LONG: Layout = { shape: [2, 200_003] };
+const LONGEST: Layout = { shape: [1, 2 ** 18 + 5] };
 
 const CLASS_OPTIONS: readonly Options[] = [
   {},
@@ -140,7 +142,12 @@ function workload(): Call[] {
       call("binaryCrossEntropyWithLogitsWithGrad", LONG, { logits, targets }),
     ];
   });
-  return [...small, ...long];
+  const longest = KINDS.filter((kind) => kind !== "float64").map((kind, k) => {
+    const make = new Arrays(200 + k, LONGEST, kind);
+    const arrays = { logits: make.floats("elements", logit), targets: make.labels() };
+    return call("crossEntropyWithGrad", LONGEST, arrays, { labelSmoothing: 0.1 });
+  });
+  return [...small, ...long, ...longest];
 }
 
 /** The bytes of a result, with one NaN for all of them: which one an operation gives is the engine's own. */
