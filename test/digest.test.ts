@@ -5,7 +5,7 @@ import { createCore } from "../src/index.js";
 import { digest } from "./digest.js";
 
 /** What `npm run digest` prints, in whatever engine. */
-const STRICT = "5c4b1ef80db5f258d3a1282feac6fa251f52725aa0eab4366b09726444086503";
+const STRICT = "182e1dc64056419aafce7f7e12baabc4eb8f9d28a7376ddf5aac6897e71e0a79";
 
 test("the results of wasm-simd have the bits that they had", () => {
   const core = createCore({ backend: "wasm-simd" });
