@@ -1,0 +1,678 @@
+/** The wide engine by itself, at its ABI: assembly/wide/index.ts, on the memory of a lean module as the package has it. */
+
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { divide, exact, exp, float, log, ONE, size } from "../scripts/fixed-point.js";
+import { CompensatedSum } from "./oracle.js";
+
+/** An element that has to be there. */
+function at<T>(values: ArrayLike<T>, index: number): T {
+  const value = values[index];
+  if (value === undefined) throw new RangeError(`no element ${index} in ${values.length}`);
+  return value;
+}
+
+type Kernel = (...operands: number[]) => number;
+
+const bytesOf = (name: string) => readFileSync(`build/${name}.wasm`);
+const module = new WebAssembly.Module(bytesOf("wasm-wide"));
+
+function kernelOf(instance: WebAssembly.Instance, name: string): Kernel {
+  const kernel = instance.exports[name];
+  if (typeof kernel !== "function") throw new Error(`no kernel ${name}`);
+  return (...operands) => Number(kernel(...operands));
+}
+
+const lean = new WebAssembly.Instance(new WebAssembly.Module(bytesOf("wasm-simd")));
+const { memory } = lean.exports;
+if (!(memory instanceof WebAssembly.Memory)) throw new Error("no memory");
+const wide = new WebAssembly.Instance(module, { env: { memory } });
+const call = (name: string, ...operands: number[]): number => kernelOf(wide, name)(...operands);
+
+// Kinds, and values of each.
+
+type Kind = "f32" | "f64" | "f16" | "bf16";
+const KINDS = ["f32", "f64", "f16", "bf16"] as const;
+const RESULT_KINDS = ["f32", "f64"] as const;
+const numberOf = (kind: Kind): number => KINDS.indexOf(kind);
+const sizeOf = (kind: Kind): number => ({ f32: 4, f64: 8, f16: 2, bf16: 2 })[kind];
+
+function decodeHalf(bits: number): number {
+  const exponent = (bits >> 10) & 31;
+  const mantissa = bits & 1023;
+  const sign = bits >> 15 ? -1 : 1;
+  if (exponent === 31) return mantissa ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (exponent ? 1024 + mantissa : mantissa) * 2 ** (Math.max(exponent, 1) - 25);
+}
+
+/** The nearest of numbers that are within float16's range. */
+function encodeHalf(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  if (Number.isNaN(value)) return 0x7e00;
+  if (!Number.isFinite(value)) return sign | 0x7c00;
+  const exponent = value === 0 ? -14 : Math.max(Math.floor(Math.log2(Math.abs(value))), -14);
+  return sign | (((exponent + 14) << 10) + Math.round(Math.abs(value) * 2 ** (10 - exponent)));
+}
+
+const bits32 = new Uint32Array(1);
+const float32 = new Float32Array(bits32.buffer);
+
+function decodeBrain(bits: number): number {
+  bits32[0] = bits << 16;
+  return at(float32, 0);
+}
+
+function encodeBrain(value: number): number {
+  float32[0] = value;
+  return (at(bits32, 0) + (Number.isFinite(value) ? 0x8000 : 0)) >>> 16;
+}
+
+// A place for each array, and canaries behind it.
+
+const ROOM = 1 << 22;
+const CANARY = 0x5a;
+const allocate = kernelOf(lean, "allocate");
+const base = allocate(4 * ROOM);
+let next = base;
+const buffer = () => memory.buffer;
+
+function reserve(bytes: number): number {
+  const place = next;
+  next += (bytes + 31) & ~15;
+  if (next > base + 4 * ROOM) throw new RangeError("no room");
+  new Uint8Array(buffer(), place, next - place).fill(CANARY);
+  return place;
+}
+
+/** Runs with a memory that is free again afterwards. */
+function scratch<T>(run: () => T): T {
+  next = base;
+  return run();
+}
+
+function put(kind: Kind, values: ArrayLike<number>): number {
+  const place = reserve(values.length * sizeOf(kind));
+  if (kind === "f32") new Float32Array(buffer(), place, values.length).set(values);
+  else if (kind === "f64") new Float64Array(buffer(), place, values.length).set(values);
+  else
+    new Uint16Array(buffer(), place, values.length).set(Array.from(values, kind === "f16" ? encodeHalf : encodeBrain));
+  return place;
+}
+
+function putClasses(values: ArrayLike<number>): number {
+  const place = reserve(values.length * 4);
+  new Int32Array(buffer(), place, values.length).set(values);
+  return place;
+}
+
+/** What stands at a place; with a canary behind it. */
+function get(kind: Kind, place: number, length: number): Float64Array {
+  expect(new Uint8Array(buffer())[place + length * sizeOf(kind)], "the canary").toBe(CANARY);
+  if (kind === "f32") return Float64Array.from(new Float32Array(buffer(), place, length));
+  if (kind === "f64") return Float64Array.from(new Float64Array(buffer(), place, length));
+  return Float64Array.from(new Uint16Array(buffer(), place, length), kind === "f16" ? decodeHalf : decodeBrain);
+}
+
+/** What values become where they are of a kind. */
+function rounded(kind: Kind, values: readonly number[]): number[] {
+  return scratch(() => [...get(kind, put(kind, values), values.length)]);
+}
+
+// Inputs: seeded, and multiples of 2^-20 so that differences are exact where the formulas take them.
+
+let seed = 1;
+function random(): number {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+  return seed / 2 ** 32;
+}
+const uniform = (low: number, high: number): number => Math.round((low + (high - low) * random()) * 2 ** 20) / 2 ** 20;
+const many = (n: number, of: () => number): number[] => Array.from({ length: n }, of);
+
+/** Mostly ordinary rows; some with a lead that makes them certain, some far from 0, some with ties. */
+function logitsOf(n: number): number[] {
+  const row = many(n, () => uniform(-6, 6));
+  const sort = Math.floor(random() * 6);
+  if (sort === 1) row[Math.floor(random() * n)] = 40 + uniform(0, 40);
+  if (sort === 2) return row.map((x) => x * 8 - 200);
+  if (sort === 3) return row.map((x) => Math.round(x / 4));
+  if (sort === 4) return row.map((x, i) => (i % 3 === 1 ? Number.NEGATIVE_INFINITY : x));
+  return row;
+}
+
+// The formulas.
+
+interface Sums {
+  readonly max: number;
+  readonly top: number;
+  readonly rest: number;
+  readonly log: number;
+}
+
+function sumsOf(row: readonly number[]): Sums {
+  const max = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const top = row.indexOf(max);
+  const rest = new CompensatedSum();
+  row.forEach((x, c) => {
+    if (c !== top) rest.add(Math.exp(x - max));
+  });
+  const value = Number.isFinite(max) ? rest.value : Number.NaN;
+  return { max, top, rest: value, log: Math.log1p(value) };
+}
+
+interface RowTask {
+  readonly x: readonly number[];
+  /** The class, -1 for an ignored row. */
+  readonly target?: number;
+  readonly soft?: readonly number[];
+  readonly weights?: readonly number[];
+  readonly smoothing: number;
+  readonly z: number;
+  readonly softcap: number;
+  readonly scale: number;
+}
+
+function rowLoss({ x, target, soft, weights, smoothing, z, softcap, scale }: RowTask): {
+  loss: number;
+  grad: number[];
+} {
+  if (target === -1) return { loss: 0, grad: x.map(() => 0) };
+  const capped = softcap ? x.map((value) => softcap * Math.tanh(value / softcap)) : x;
+  const slope = (c: number): number => (softcap ? Math.cosh(at(x, c) / softcap) ** -2 : 1);
+  const { max, top, rest, log } = sumsOf(capped);
+  const weight = (c: number): number => weights?.[c] ?? 1;
+  const own = target === undefined ? 0 : (1 - smoothing) * weight(target);
+  const dense = soft !== undefined || smoothing > 0;
+  const masses = x.map((_, c) =>
+    dense ? weight(c) * ((soft ? at(soft, c) * (1 - smoothing) : 0) + smoothing / x.length) : 0,
+  );
+  const sum = (of: (c: number) => number): number => {
+    const total = new CompensatedSum();
+    for (let c = 0; c < x.length; c++) total.add(of(c));
+    return total.value;
+  };
+  const all = sum((c) => at(masses, c));
+  const others = sum((c) => (c === top ? 0 : at(masses, c)));
+  const lse = max + log;
+  let loss = z * lse * lse;
+  if (target !== undefined) loss += own * (log + (max - at(capped, target)));
+  if (dense) loss += sum((c) => at(masses, c) * (log + (max - at(capped, c))));
+  const p = (c: number): number => Math.exp(at(capped, c) - max) / (1 + rest);
+  const grad = x.map((_, c) => {
+    const mine = c === target ? own : 0;
+    const g =
+      c === top
+        ? p(c) * (own - mine + others + 2 * z * lse) - (rest / (1 + rest)) * (at(masses, c) + mine)
+        : p(c) * (own + all + 2 * z * lse) - at(masses, c) - mine;
+    return scale * g * slope(c);
+  });
+  return { loss: Number.isNaN(rest) ? Number.NaN : loss, grad };
+}
+
+/** Within `allowed` of each other; those that are not finite are the same. */
+function expectClose(
+  got: ArrayLike<number>,
+  want: ArrayLike<number>,
+  allowed: (want: number, i: number) => number,
+): void {
+  expect(got.length).toBe(want.length);
+  for (let i = 0; i < want.length; i++) {
+    const [g, w] = [at(got, i), at(want, i)];
+    if (Number.isFinite(w) ? Math.abs(g - w) <= allowed(w, i) : Object.is(g, w)) continue;
+    expect.fail(`[${i}] got ${g}, want ${w}, off by ${Math.abs(g - w)}, of which ${allowed(w, i)} are allowed`);
+  }
+}
+
+/** Relative to a result; in float32 that of its rounding, down to where it ends. */
+const relative =
+  (kind: Kind, of = 1e-14) =>
+  (want: number): number =>
+    kind === "f64" ? of * Math.abs(want) + 1e-300 : (2 ** -24 + of) * Math.abs(want) + 2 ** -150;
+
+// How rows lie.
+
+interface Layout {
+  readonly outer: number;
+  readonly classes: number;
+  readonly inner: number;
+  readonly stride: number;
+}
+
+const rowsOf = ({ outer, inner }: Layout): number => outer * inner;
+const lengthOf = ({ outer, classes, stride }: Layout): number => outer * classes * stride;
+const placeIn = ({ classes, inner, stride }: Layout, q: number, c: number): number =>
+  (Math.floor(q / inner) * classes + c) * stride + (q % inner);
+
+/** Rows in an array of a layout, with `fill` between them. */
+function laid(layout: Layout, rows: readonly (readonly number[])[], fill: number): number[] {
+  const values: number[] = Array(lengthOf(layout)).fill(fill);
+  rows.forEach((row, q) => {
+    row.forEach((value, c) => {
+      values[placeIn(layout, q, c)] = value;
+    });
+  });
+  return values;
+}
+
+function taken(layout: Layout, values: ArrayLike<number>): number[][] {
+  return Array.from({ length: rowsOf(layout) }, (_, q) =>
+    Array.from({ length: layout.classes }, (_, c) => at(values, placeIn(layout, q, c))),
+  );
+}
+
+/** What lies between the rows is as it was. */
+function expectGaps(layout: Layout, values: ArrayLike<number>, fill: number): void {
+  const places = new Set<number>();
+  for (let q = 0; q < rowsOf(layout); q++) for (let c = 0; c < layout.classes; c++) places.add(placeIn(layout, q, c));
+  for (let i = 0; i < values.length; i++) if (!places.has(i)) expect(values[i]).toBe(fill);
+}
+
+const last = (rows: number, classes: number): Layout => ({ outer: rows, classes, inner: 1, stride: 1 });
+
+/** Each number of classes to beyond two of the steps of a flat row, each number of rows to beyond two tiles, and chunks. */
+const LAYOUTS: readonly Layout[] = [
+  ...Array.from({ length: 70 }, (_, i) => last(1 + (i % 20), i + 1)),
+  ...Array.from({ length: 20 }, (_, i) => last(i + 1, 5)),
+  ...Array.from({ length: 20 }, (_, i) => ({ outer: 2, classes: 3, inner: i + 1, stride: i + 1 })),
+  { outer: 3, classes: 7, inner: 5, stride: 9 },
+  { outer: 1, classes: 40, inner: 1, stride: 2 },
+  { outer: 2, classes: 33, inner: 16, stride: 16 },
+  { outer: 1, classes: 256, inner: 9, stride: 9 },
+  { outer: 2, classes: 259, inner: 3, stride: 4 },
+  { outer: 1, classes: 600, inner: 11, stride: 12 },
+  last(3, 2048),
+  last(3, 2049),
+  last(2, 5003),
+];
+
+const titled = ({ outer, classes, inner, stride }: Layout): string => `[${outer}, ${classes}, ${inner} of ${stride}]`;
+
+describe("its binary", () => {
+  it("is small, and imports a memory and nothing else", () => {
+    expect(bytesOf("wasm-wide").length).toBeLessThan(24 * 1024);
+    expect(WebAssembly.Module.imports(module)).toEqual([{ module: "env", name: "memory", kind: "memory" }]);
+  });
+
+  it("keeps its static data below 64 KiB, where that of the lean ones begins", () => {
+    // The least memory that a binary asks for covers its static data.
+    expect(new WebAssembly.Instance(module, { env: { memory: new WebAssembly.Memory({ initial: 1 }) } })).toBeDefined();
+    for (const name of ["wasm-simd", "wasm-relaxed-simd"]) {
+      const bytes = bytesOf(name);
+      if (!WebAssembly.validate(bytes)) continue;
+      const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes));
+      const place = kernelOf(instance, "allocate")(1 << 12);
+      expect(place).toBeGreaterThan(65536);
+      kernelOf(instance, "log_softmax_forward_tile")(place, place, 3, 5, 1, 1);
+      kernelOf(instance, "log_softmax_forward")(place, place, 3, 50);
+      const { memory } = instance.exports;
+      if (!(memory instanceof WebAssembly.Memory)) throw new Error("no memory");
+      expect(new Uint8Array(memory.buffer, 0, 65536).every((byte) => byte === 0)).toBe(true);
+    }
+  });
+});
+
+// Operands of the losses of elements.
+
+interface Operand {
+  readonly place: number;
+  readonly kind: Kind;
+  readonly count: number;
+  readonly first?: number;
+}
+
+const SLOTS = ["input", "target", "weight", "posWeight", "scale", "losses", "grad"] as const;
+type Slot = (typeof SLOTS)[number];
+
+function elementwise(name: string, n: number, operands: Partial<Record<Slot, Operand>>, total = 0): number {
+  const table = reserve(16 * SLOTS.length);
+  const fields = SLOTS.flatMap((slot) => {
+    const operand = operands[slot];
+    return operand ? [operand.place, numberOf(operand.kind), operand.count, operand.first ?? 0] : [0, 0, 0, 0];
+  });
+  new Int32Array(buffer(), table, fields.length).set(fields);
+  return call(name, table, n, total);
+}
+
+describe("e^x and logarithms, against exact ones", () => {
+  const N = 4096;
+  const one = (value: number): Operand => ({ place: put("f64", [value]), kind: "f64", count: 1 });
+  const all = (values: readonly number[]): Operand => ({
+    place: put("f64", values),
+    kind: "f64",
+    count: values.length,
+  });
+
+  /** e^x, as minus the gradient of KL divergence. */
+  const exponentials = (x: readonly number[]): Float64Array =>
+    scratch(() => {
+      const grad = all(x);
+      elementwise("kl_divergence_log_target", x.length, { input: one(0), target: all(x), scale: one(-1), grad });
+      return get("f64", grad.place, x.length);
+    });
+
+  const lossesOf = (name: string, input: readonly number[], target: number): Float64Array =>
+    scratch(() => {
+      const losses = all(input);
+      elementwise(name, input.length, { input: all(input), target: one(target), losses });
+      return get("f64", losses.place, input.length);
+    });
+
+  const largest = (got: ArrayLike<number>, want: (i: number) => bigint): number => {
+    let error = 0;
+    for (let i = 0; i < got.length; i++) {
+      const exactly = want(i);
+      error = Math.max(error, float(divide(size(exact(at(got, i)) - exactly), size(exactly))));
+    }
+    return error;
+  };
+
+  it.each([
+    [-0.35, 0.35],
+    [-3, 3],
+    [-60, 60],
+  ])("e^x is within 2.3e-16 on [%d, %d]", (low, high) => {
+    const x = many(N, () => low + (high - low) * random());
+    const error = largest(exponentials(x), (i) => exp(exact(at(x, i))));
+    expect(error).toBeLessThan(2.3e-16);
+  });
+
+  it("and beyond, where what exceeds that may be Math.exp's, and at the ends", () => {
+    const x = many(N, () => -707 + 1416 * random());
+    expectClose(exponentials(x), x.map(Math.exp), (want) => 4.6e-16 * want);
+    const inf = Number.POSITIVE_INFINITY;
+    expect([...exponentials([-inf, -1e300, -750, -708, 0, -0, 5e-324])]).toEqual([0, 0, 0, 0, 1, 1, 1]);
+    expect([...exponentials([710, 1e5, 1e300, inf, Number.NaN])]).toEqual([inf, inf, inf, inf, Number.NaN]);
+  });
+
+  it("log p is within 2.3e-16", () => {
+    const p = [
+      ...many(N, random),
+      ...many(N, () => 1 - (random() + 2 ** -6) ** 8 / 4),
+      ...many(N / 4, () => 2 ** (-140 * random() - 1)),
+    ];
+    const got = lossesOf("binary_cross_entropy", p, 1);
+    expect(largest(got, (i) => -log(exact(at(p, i))))).toBeLessThan(2.3e-16);
+  });
+
+  it("log(1 - p) is within 3.4e-16", () => {
+    const p = [...many(N, random), ...many(N, () => random() ** 8 / 2), ...many(N / 4, () => 2 ** (-140 * random()))];
+    const got = lossesOf("binary_cross_entropy", p, 0);
+    const small = (q: bigint): bigint => q + (q * q) / (2n * ONE) + (q * q * q) / (3n * ONE * ONE);
+    const want = (q: bigint): bigint => (q < ONE >> 80n ? small(q) : -log(ONE - q));
+    expect(largest(got, (i) => want(exact(at(p, i))))).toBeLessThan(3.4e-16);
+  });
+
+  it("p log p holds down to the least subnormal number, and softplus down to the ends", () => {
+    const p = [2 ** -1022, 2 ** -1074, 3 * 2 ** -1070, 1e-310, 2.5, 1e300, 0];
+    const got = scratch(() => {
+      const losses = all(p);
+      elementwise("kl_divergence", p.length, { input: one(0), target: all(p), losses });
+      return get("f64", losses.place, p.length);
+    });
+    expectClose(
+      got,
+      p.map((q) => q && q * Math.log(q)),
+      (want) => 4e-16 * Math.abs(want) + 5e-324,
+    );
+    const x = many(N, () => uniform(-700, 40));
+    const soft = lossesOf("binary_cross_entropy_with_logits", x, 0);
+    const softplus = (u: number): number => Math.max(u, 0) + Math.log1p(Math.exp(-Math.abs(u)));
+    expectClose(soft, x.map(softplus), (want) => 8e-16 * want);
+  });
+});
+
+describe.each(KINDS)("values of %s", (kind) => {
+  it("are decoded exactly, every bit pattern of two bytes, eight at a time and one by one", () => {
+    const patterns = Array.from({ length: 65536 }, (_, i) => i);
+    const raw = (place: number): void => {
+      if (kind === "f64") new Float64Array(buffer(), place, 65536).set(patterns.map((i) => decodeHalf(i) / 3));
+      else if (kind === "f32") new Uint32Array(buffer(), place, 65536).set(patterns.map((i) => (i << 16) | (i & 0xff)));
+      else new Uint16Array(buffer(), place, 65536).set(patterns);
+    };
+    scratch(() => {
+      const [place, result, scale] = [reserve(65536 * sizeOf(kind)), reserve(65536 * 8), put("f64", [-1])];
+      raw(place);
+      const want = get(kind, place, 65536);
+      const take = (first: number, n: number): number =>
+        elementwise("kl_divergence", n, {
+          input: { place: scale, kind: "f64", count: 1 },
+          target: { place, kind, count: 65536, first },
+          scale: { place: scale, kind: "f64", count: 1 },
+          grad: { place: result, kind: "f64", count: 65536, first },
+        });
+      take(0, 65536);
+      expectClose(get("f64", result, 65536), want, () => 0);
+      new Uint8Array(buffer(), result, 65536 * 8).fill(CANARY);
+      const mark = next;
+      for (let first = 0; first < 65536; first += 7) {
+        next = mark;
+        take(first, Math.min(7, 65536 - first));
+      }
+      expectClose(get("f64", result, 65536), want, () => 0);
+    });
+  });
+});
+
+const rounded2 = (kind: Kind, rows: readonly (readonly number[])[]): number[][] =>
+  rows.map((row) => rounded(kind, row));
+
+describe.each(KINDS)("rows of %s", (kind) => {
+  const results = kind === "f64" ? RESULT_KINDS : (["f32", "f64"] as const);
+  const pad = 7;
+
+  /** Rows of a layout as they are in this kind. */
+  const rowsIn = (layout: Layout): number[][] =>
+    Array.from({ length: rowsOf(layout) }, () => rounded(kind, logitsOf(layout.classes)));
+
+  const shapeOf = (layout: Layout): [number, number, number, number] => [
+    rowsOf(layout),
+    layout.classes,
+    layout.inner,
+    layout.stride,
+  ];
+
+  const placeFor = (layout: Layout, result: Kind): number => put(result, Array(lengthOf(layout)).fill(pad));
+
+  it.each(LAYOUTS.map((layout) => [titled(layout), layout] as const))(
+    "log-sum-exp, log-softmax, softmax %s",
+    (_, layout) => {
+      const rows = rowsIn(layout);
+      for (const result of results) {
+        scratch(() => {
+          const x = put(kind, laid(layout, rows, Number.NaN));
+          const lse = reserve(rows.length * sizeOf(result));
+          call("log_sum_exp_wide", x, numberOf(kind), lse, numberOf(result), ...shapeOf(layout));
+          const sums = rows.map(sumsOf);
+          const want = sums.map(({ max, log }) => (Number.isFinite(max) ? max + log : max));
+          // A sum near 0 is a difference.
+          expectClose(get(result, lse, rows.length), want, (w) => relative(result)(w) + 4e-16);
+
+          const out = placeFor(layout, result);
+          call("log_softmax_wide", x, numberOf(kind), out, numberOf(result), ...shapeOf(layout));
+          let got = get(result, out, lengthOf(layout));
+          expectGaps(layout, got, pad);
+          taken(layout, got).forEach((row, q) => {
+            const { max, log } = at(sums, q);
+            expectClose(
+              row,
+              at(rows, q).map((value) => value - max - log),
+              relative(result),
+            );
+          });
+          call("softmax_wide", x, numberOf(kind), out, numberOf(result), ...shapeOf(layout));
+          got = get(result, out, lengthOf(layout));
+          expectGaps(layout, got, pad);
+          taken(layout, got).forEach((row, q) => {
+            const { max, rest } = at(sums, q);
+            expectClose(
+              row,
+              at(rows, q).map((value) => Math.exp(value - max) / (1 + rest)),
+              relative(result),
+            );
+          });
+        });
+      }
+    },
+  );
+
+  it.each(LAYOUTS.map((layout) => [titled(layout), layout] as const))(
+    "gradients of log-softmax and softmax %s",
+    (_, layout) => {
+      const g = Array.from({ length: rowsOf(layout) }, () =>
+        rounded(
+          "f32",
+          many(layout.classes, () => uniform(-2, 2)),
+        ),
+      );
+      const logs = rowsIn(layout).map((row) => row.map((value) => Math.min(value, 1)));
+      const probs = rounded2(
+        kind,
+        logs.map((row) => row.map((value) => Math.exp(value - 2))),
+      );
+      for (const [name, second] of [
+        ["log_softmax_backward_wide", logs],
+        ["softmax_backward_wide", probs],
+      ] as const) {
+        for (const [gradKind, result, inPlace] of [
+          ["f32", "f64", false],
+          ["f64", "f64", true],
+          ["f32", "f32", true],
+        ] as const) {
+          scratch(() => {
+            const from = put(gradKind, laid(layout, g, pad));
+            const other = put(kind, laid(layout, second, Number.NaN));
+            const out = inPlace ? from : placeFor(layout, result);
+            call(name, from, numberOf(gradKind), other, numberOf(kind), out, numberOf(result), ...shapeOf(layout));
+            const got = get(result, out, lengthOf(layout));
+            expectGaps(layout, got, pad);
+            taken(layout, got).forEach((row, q) => {
+              const p = at(second, q).map((value) => (second === logs ? Math.exp(value) : value));
+              const gs = at(g, q);
+              const total = new CompensatedSum();
+              const absolute = new CompensatedSum();
+              gs.forEach((value, c) => {
+                const term = second === logs ? value : value * at(p, c);
+                total.add(term);
+                absolute.add(Math.abs(term));
+              });
+              const want = gs.map((value, c) =>
+                second === logs ? value - at(p, c) * total.value : at(p, c) * (value - total.value),
+              );
+              // Differences of sums: as good as their terms are large.
+              const terms = (c: number): number =>
+                second === logs
+                  ? Math.abs(at(gs, c)) + at(p, c) * absolute.value
+                  : at(p, c) * (Math.abs(at(gs, c)) + absolute.value);
+              expectClose(row, want, (w, c) => relative(result, 0)(w) + 1e-14 * terms(c));
+            });
+          });
+        }
+      }
+    },
+  );
+
+  const TASKS: readonly (readonly [string, Partial<Task>])[] = [
+    ["class targets", {}],
+    ["class targets, weights, z", { weighted: true, z: 0.25 }],
+    ["smoothing", { smoothing: 0.125 }],
+    ["smoothing, weights", { smoothing: 0.125, weighted: true }],
+    ["smoothing 1, z", { smoothing: 1, z: 0.01 }],
+    ["softcap", { softcap: 20 }],
+    ["softcap, smoothing, weights, z", { softcap: 5, smoothing: 0.25, weighted: true, z: 0.5 }],
+    ["soft targets", { soft: true }],
+    ["soft targets, weights, smoothing", { soft: true, weighted: true, smoothing: 0.125 }],
+    ["soft targets, softcap, z", { soft: true, softcap: 8, z: 0.0625 }],
+  ];
+
+  interface Task {
+    readonly weighted: boolean;
+    readonly soft: boolean;
+    readonly smoothing: number;
+    readonly z: number;
+    readonly softcap: number;
+  }
+
+  describe.each(TASKS)("cross-entropy, %s", (_title, options) => {
+    const { weighted = false, soft = false, smoothing = 0, z = 0, softcap = 0 } = options;
+    const dense = soft || smoothing > 0;
+
+    it.each(LAYOUTS.map((layout) => [titled(layout), layout] as const))("%s", (_, layout) => {
+      const { classes } = layout;
+      const ignoreIndex = -7;
+      const rows = rowsIn(layout);
+      const targets = rows.map(() => (soft || random() < 0.8 ? Math.floor(random() * classes) : ignoreIndex));
+      rows.forEach((row, q) => {
+        if (targets[q] === ignoreIndex && random() < 0.7) row.fill(Number.NaN);
+        // A certain row is certain of its target, more often than not.
+        else if (random() < 0.6) targets[q] = row.indexOf(Math.max(...row));
+        if (dense)
+          row.forEach((x, c) => {
+            if (x === Number.NEGATIVE_INFINITY && softcap === 0) row[c] = -9;
+          });
+      });
+      const softKind: Kind = kind === "f64" ? "f32" : "f64";
+      const softs = rows.map(() =>
+        rounded(
+          softKind,
+          many(classes, () => uniform(0, 0.6)),
+        ),
+      );
+      const weights = many(classes, () => uniform(0.25, 3));
+      const scales = rows.map(() => uniform(-2, 2));
+      for (const [result, inPlace, each] of [
+        ["f64", false, true],
+        ["f32", true, false],
+        ["f64", true, true],
+      ] as const) {
+        if (inPlace && result !== kind) continue;
+        scratch(() => {
+          const x = put(kind, laid(layout, rows, pad));
+          const given = soft
+            ? [put(softKind, laid(layout, softs, Number.NaN)), numberOf(softKind)]
+            : [putClasses(targets)];
+          const places = [x, numberOf(kind), ...given, weighted ? put("f64", weights) : 0];
+          const tail = [...(soft ? [] : [ignoreIndex]), smoothing, z, softcap, 100];
+          const scale = put("f64", each ? scales : [at(scales, 0)]);
+          const name = soft ? "cross_entropy_soft" : "cross_entropy";
+          const alone = put(result, Array(rows.length).fill(0));
+          const total = call(`${name}_wide`, ...places, alone, numberOf(result), ...shapeOf(layout), ...tail);
+          const losses = put(result, Array(rows.length).fill(0));
+          const grad = inPlace ? x : placeFor(layout, result);
+          const shape = shapeOf(layout);
+          const both = [...places, scale, each ? 8 : 0, losses, grad, numberOf(result), ...shape, ...tail];
+          expect(call(`${name}_backward_wide`, ...both)).toBe(total);
+
+          const want = rows.map((row, q) =>
+            rowLoss({
+              x: row,
+              ...(soft ? { soft: at(softs, q) } : { target: at(targets, q) === ignoreIndex ? -1 : at(targets, q) }),
+              ...(weighted && { weights }),
+              smoothing,
+              z,
+              softcap,
+              scale: at(scales, each ? q : 0),
+            }),
+          );
+          // A capped logit is rounded, and the exponential of it is off by as much.
+          const allowed = relative(result, softcap ? 1e-14 + 4e-16 * softcap : 1e-14);
+          const got = get(result, losses, rows.length);
+          expect(got).toEqual(get(result, alone, rows.length));
+          expectClose(
+            got,
+            want.map(({ loss }) => loss),
+            allowed,
+          );
+          expectClose([total], [want.reduce((sum, { loss }) => sum + loss, 100)], relative("f64", 1e-13));
+          const gradients = get(result, grad, lengthOf(layout));
+          expectGaps(layout, gradients, pad);
+          taken(layout, gradients).forEach((row, q) => {
+            const { grad } = at(want, q);
+            const s = Math.abs(at(scales, each ? q : 0));
+            // But where masses and probabilities come near to each other by chance.
+            const mass = (c: number): number => (dense || z ? s * 3 * (soft ? at(at(softs, q), c) + 1 : 1) : 0);
+            expectClose(row, grad, (w, c) => allowed(w) + 2e-15 * mass(c));
+          });
+        });
+      }
+    });
+  });
+});
