@@ -1,15 +1,14 @@
 /**
  * Fits the two polynomials of assembly/wide and prints their coefficients and largest errors (`npm run fit`).
  *
- * e^r = 1 + r + r² q(r) on |r| ≤ 1.0001 · ln 2 / 2, and log(1 + f) = s (2 + z p(z)) with s = f / (2 + f), z = s², for 1 + f
- * in [√½, √2]. Both have less error than a float64 can tell, so that the fitting is done in fixed
+ * e^r = 1 + 2 r / (2 + t q(t) - r) with t = r² on |r| ≤ 1.0001 · ln 2 / 2, and log(1 + f) = s (2 + z p(z)) with
+ * s = f / (2 + f), z = s², for 1 + f in [√½, √2]. Both have less error than a float64 can tell, so that the fitting is done in fixed
  * point. Relative errors are what is made smallest, by a Remez exchange; each coefficient is rounded to
  * float64 in turn, the most significant first, and the rest are fitted anew.
  */
 import { divide, exact, exp, float, multiply, ONE, size } from "./fixed-point.js";
 
-// Odd, so that r = 0, where there is no error, is no sample.
-const GRID = 3001;
+const GRID = 3000;
 
 /** What Σ c_j φ_j is to come near to, both divided by what the error is relative to. */
 interface Problem {
@@ -26,19 +25,27 @@ function powersOf(x: bigint, first: bigint, count: number): bigint[] {
   return powers;
 }
 
+/** √x, by Newton's method from float64's. */
+function root(x: bigint): bigint {
+  let y = exact(Math.sqrt(float(x)));
+  for (let i = 0; i < 4; i++) y = (y + divide(x, y)) / 2n;
+  return y;
+}
+
 const HALF_LN2 = exact(1.0001 * (Math.LN2 / 2));
 
+// R = 2 + t q(t) = r (e^r + 1) / (e^r - 1). An error of R is 2 r / (R² - t) of it in e^r.
 const exponential: Problem = {
-  name: "q(r), e^r = 1 + r + r² q(r)",
-  low: -HALF_LN2,
-  high: HALF_LN2,
-  degree: 9,
-  at: (r) => {
-    const inverse = exp(-r);
-    return {
-      powers: powersOf(r, multiply(multiply(r, r), inverse), 10),
-      want: ONE - multiply(ONE + r, inverse),
-    };
+  name: "q(t), e^r = 1 + 2 r / (2 + t q(t) - r)",
+  low: ONE >> 40n,
+  high: multiply(HALF_LN2, HALF_LN2),
+  degree: 4,
+  at: (t) => {
+    const r = root(t);
+    const e = exp(r);
+    const exactly = divide(multiply(r, e + ONE), e - ONE);
+    const weight = divide(2n * r, multiply(exactly, exactly) - t);
+    return { powers: powersOf(t, multiply(t, weight), 5), want: multiply(exactly - 2n * ONE, weight) };
   },
 };
 

@@ -376,10 +376,10 @@ describe("e^x and logarithms, against exact ones", () => {
   });
 
   it("and beyond, where what exceeds that may be Math.exp's, and at the ends", () => {
-    const x = many(N, () => -707 + 1416 * random());
+    const x = many(N, () => -708 + 1417 * random());
     expectClose(exponentials(x), x.map(Math.exp), (want) => 4.6e-16 * want);
     const inf = Number.POSITIVE_INFINITY;
-    expect([...exponentials([-inf, -1e300, -750, -708, 0, -0, 5e-324])]).toEqual([0, 0, 0, 0, 1, 1, 1]);
+    expect([...exponentials([-inf, -1e300, -750, -709.1, 0, -0, 5e-324])]).toEqual([0, 0, 0, 0, 1, 1, 1]);
     expect([...exponentials([710, 1e5, 1e300, inf, Number.NaN])]).toEqual([inf, inf, inf, inf, Number.NaN]);
   });
 

@@ -9,8 +9,7 @@
  *   dx_c = s (p_c T - a_c - own [c = y])
  *   dx_t = s (p_t (own [t≠y] + Σ_{j≠t} a_j + 2 z lse) - miss (a_t + own [t=y]))
  *
- * so that nothing cancels near certainty; where the maximum is of several classes nothing is certain, and the first form
- * serves them too. Without ε there are no a_c, and masked classes do no harm; with them a_c times Infinity counts.
+ * so that nothing cancels near certainty; where rest is 1/2 or more nothing is certain, and the first form serves t too. Without ε there are no a_c, and masked classes do no harm; with them a_c times Infinity counts.
  *
  * The logits are `[outer, classes, stride]` as in tile.ts; targets, losses and scales are one value a row, the scales
  * `scaleStride` bytes apart. Losses are in nats, 0 for a row whose target is `ignoreIndex`; what is returned is `total`
@@ -27,14 +26,13 @@ import {
   find_maxima,
   finish_sums,
   has_softcap,
-  is_alone,
   LOG,
   MAX,
   REST,
   SHIFT,
-  set_marks,
   set_softcap,
   TOP,
+  TOP_EXP,
   take_exponentials,
   turn_to,
 } from "./rows";
@@ -76,6 +74,8 @@ const SCALE = memory.data(64, 16);
 const FACTOR = memory.data(64, 16);
 const TOP_TERM = memory.data(64, 16);
 const TOP_SCALE = memory.data(64, 16);
+/** What only the exponential of a certain maximum exceeds, the others being less than half of it. */
+const LEAD = memory.data(64, 16);
 const GRADIENT = memory.data(64, 16);
 /** e^x_y in the row's terms. */
 const TARGET_EXP = memory.data(64, 16);
@@ -143,7 +143,7 @@ export function cross_entropy_backward_wide(
     read_targets(logits, kind, targets + ((<usize>row) << 2), count, ignoreIndex);
     if (!flat || allKept) {
       take_losses(logits, kind, classes);
-      take_factors(scales + <usize>row * scaleStride, scaleStride, count, classes);
+      take_factors(scales + <usize>row * scaleStride, scaleStride, count);
     }
     write_gradients(logits, kind, grad, resultKind, classes);
     total = write_losses(losses + <usize>row * size_of(resultKind), resultKind, count, total);
@@ -201,7 +201,7 @@ export function cross_entropy_soft_backward_wide(
   for (let row = 0, count = 0; row < rows; row += count) {
     count = tile_begin(row, rows, classes, inner, stride);
     take_losses(logits, kind, classes);
-    take_factors(scales + <usize>row * scaleStride, scaleStride, count, classes);
+    take_factors(scales + <usize>row * scaleStride, scaleStride, count);
     write_gradients(logits, kind, grad, resultKind, classes);
     total = write_losses(losses + <usize>row * size_of(resultKind), resultKind, count, total);
   }
@@ -224,7 +224,6 @@ function begin(soft: usize, kind: i32, weights: usize, classes: i32, smoothing: 
   fill(OWN, 0);
   fill(OWN_SHARE, 0);
   set_softcap(softcap);
-  set_marks(dense);
 }
 
 /** The targets of the tile's rows, their logits and masses. */
@@ -343,7 +342,7 @@ function add_masses(steps: i32): void {
 }
 
 /** What gradients are made of, from what losses left behind. */
-function take_factors(scales: usize, scaleStride: usize, count: i32, classes: i32): void {
+function take_factors(scales: usize, scaleStride: usize, count: i32): void {
   for (let lane = 0; lane < <i32>(ownWidth >> 3); lane++) {
     // Lanes without a row take the first one's scale.
     store<f64>(SCALE + ((<usize>lane) << 3), load<f64>(scales + (lane < count ? <usize>lane * scaleStride : 0)));
@@ -352,6 +351,9 @@ function take_factors(scales: usize, scaleStride: usize, count: i32, classes: i3
   }
   exp_lanes(TARGET_EXP, TARGET_EXP);
   const one = Exp.one();
+  const half = f64x2.splat(0.5);
+  const most = f64x2.splat(0.75);
+  const none = f64x2.splat(Infinity);
   const zs = f64x2.splat(2 * z);
   for (let i: usize = 0; i < ownWidth; i += 16) {
     const rest = v128.load(REST + i);
@@ -363,17 +365,17 @@ function take_factors(scales: usize, scaleStride: usize, count: i32, classes: i3
     const others = f64x2.add(v128.load(OTHERS + i), zTerm);
     const total = f64x2.add(own, f64x2.add(v128.load(ALL + i), zTerm));
     const factor = exp_factor(i);
-    const alone = is_alone(i, classes);
+    const certain = f64x2.lt(rest, half);
     v128.store(FACTOR + i, f64x2.mul(s, f64x2.mul(total, factor)));
-    const topTotal = v128.bitselect(f64x2.add(own, others), total, alone);
-    v128.store(TOP_TERM + i, f64x2.mul(s, f64x2.mul(topTotal, p)));
-    v128.store(TOP_SCALE + i, f64x2.mul(s, v128.bitselect(miss, one, alone)));
+    v128.store(TOP_TERM + i, f64x2.mul(s, f64x2.mul(f64x2.add(own, others), p)));
+    v128.store(LEAD + i, v128.bitselect(f64x2.mul(most, v128.load(TOP_EXP + i)), none, certain));
+    v128.store(TOP_SCALE + i, f64x2.mul(s, miss));
 
-    const isTop = v128.and(alone, f64x2.eq(v128.load(LOGIT + i), v128.load(MAX + i)));
+    const isTop = v128.and(certain, f64x2.eq(v128.load(LOGIT + i), v128.load(MAX + i)));
     const mass = f64x2.add(own, v128.load(OWN_SHARE + i));
-    const certain = f64x2.sub(f64x2.mul(p, others), f64x2.mul(miss, mass));
-    const open = f64x2.sub(f64x2.mul(f64x2.mul(v128.load(TARGET_EXP + i), factor), total), mass);
-    v128.store(GRADIENT + i, f64x2.mul(s, v128.bitselect(certain, open, isTop)));
+    const near = f64x2.sub(f64x2.mul(p, others), f64x2.mul(miss, mass));
+    const far = f64x2.sub(f64x2.mul(f64x2.mul(v128.load(TARGET_EXP + i), factor), total), mass);
+    v128.store(GRADIENT + i, f64x2.mul(s, v128.bitselect(near, far, isTop)));
   }
   if (has_softcap()) {
     for (let i: usize = 0; i < ownWidth; i += 16) {
@@ -384,6 +386,7 @@ function take_factors(scales: usize, scaleStride: usize, count: i32, classes: i3
   spread(FACTOR);
   spread(TOP_TERM);
   spread(TOP_SCALE);
+  spread(LEAD);
 }
 
 /** The rows' gradients, chunk by chunk. */
@@ -415,14 +418,14 @@ function subtract_masses(steps: i32): void {
     const s = v128.load(SCALE + i);
     const topTerm = v128.load(TOP_TERM + i);
     const topScale = v128.load(TOP_SCALE + i);
-    const zero = f64x2.splat(0);
+    const lead = v128.load(LEAD + i);
     const end = i + ((<usize>steps) << 6);
     for (let at = i; at < end; at += 64) {
       const e = v128.load(TILE + at);
       const a = v128.load(SECOND + at);
       const g = f64x2.sub(f64x2.mul(e, factor), f64x2.mul(a, s));
       const top = f64x2.sub(topTerm, f64x2.mul(a, topScale));
-      v128.store(TILE + at, v128.bitselect(top, g, f64x2.lt(e, zero)));
+      v128.store(TILE + at, v128.bitselect(top, g, f64x2.gt(e, lead)));
     }
   }
 }

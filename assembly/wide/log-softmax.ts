@@ -19,7 +19,6 @@ import {
   LOG,
   MAX,
   REST,
-  set_marks,
   set_softcap,
   TOP,
   take_exponentials,
@@ -53,7 +52,7 @@ export function log_sum_exp_wide(
   inner: i32,
   stride: i32,
 ): void {
-  begin();
+  set_softcap(0);
   for (let row = 0, count = 0; row < rows; row += count) {
     count = tile_begin(row, rows, classes, inner, stride);
     measure(x, kind, classes);
@@ -80,7 +79,7 @@ export function log_softmax_wide(
   inner: i32,
   stride: i32,
 ): void {
-  begin();
+  set_softcap(0);
   for (let row = 0, count = 0; row < rows; row += count) {
     count = tile_begin(row, rows, classes, inner, stride);
     measure(x, kind, classes);
@@ -104,7 +103,7 @@ export function softmax_wide(
   inner: i32,
   stride: i32,
 ): void {
-  begin();
+  set_softcap(0);
   for (let row = 0, count = 0; row < rows; row += count) {
     count = tile_begin(row, rows, classes, inner, stride);
     measure(x, kind, classes);
@@ -188,11 +187,6 @@ export function softmax_backward_wide(
       tile_store(TILE, grad, resultKind, first, n);
     }
   }
-}
-
-function begin(): void {
-  set_softcap(0);
-  set_marks(false);
 }
 
 /** What rows.ts has of the rows. A single chunk stays in the tile, less the shift, and its exponentials in the second. */

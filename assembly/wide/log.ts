@@ -20,80 +20,121 @@ const TABLE = memory.data<f64>(
     1.0,
     2.0,
     0.69314718036912381649, // ln 2 to 32 bits
-    1.90821492927058770002e-10, // and the rest of it
+    1.9082149292705877e-10, // and the rest of it
     4503599627371520, // 2^52 + 1024
     18014398509481984, // 2^54
-    2.2250738585072014e-308, // the least normal number
     54,
+    2.2250738585072014e-308, // the least normal number
+    Infinity,
   ],
   16,
 );
 
 /** What shifts √½'s bits to a power of two, the low 52 bits, √½'s own, and 2^52's: the exponent k + 1024 goes under it. */
-const BITS = memory.data<u64>(
-  [0x0019_5f61_9980_c433, 0x000f_ffff_ffff_ffff, 0x3fe6_a09e_667f_3bcd, 0x4330_0000_0000_0000],
-  16,
-);
+const BITS = memory.data<u64>([0x00195f619980c433, 0x000fffffffffffff, 0x3fe6a09e667f3bcd, 0x4330000000000000], 16);
 
 abstract class Log {
   @inline static constant(index: u32): v128 {
     return v128.load64_splat(TABLE + (index << 3));
   }
 
-  @inline static one(): v128 {
-    return Log.constant(8);
+  @inline static bits(index: u32): v128 {
+    return v128.load64_splat(BITS + (index << 3));
   }
 
   @inline private static madd(a: v128, b: v128, c: v128): v128 {
     return f64x2.add(f64x2.mul(a, b), c);
   }
 
-  @inline static ordinary(y: v128): v128 {
-    return v128.and(f64x2.gt(y, f64x2.splat(0)), f64x2.lt(y, f64x2.splat(Infinity)));
+  /** Of a y whose bits are shifted so that the exponent k has the mantissas from √½ on: k. */
+  @inline static exponent(shifted: v128, two52: v128, bias: v128): v128 {
+    return f64x2.sub(v128.or(i64x2.shr_u(shifted, 52), two52), bias);
   }
 
-  /** log y of a normal y > 0, and k · 54 ln 2 less where `tiny` is set: there y was multiplied by 2^54. */
-  @inline static of(y: v128, less: v128): v128 {
-    const shifted = i64x2.add(y, v128.load64_splat(BITS));
-    const exponent = v128.or(i64x2.shr_u(shifted, 52), v128.load64_splat(BITS, 24));
-    const k = f64x2.sub(f64x2.sub(exponent, Log.constant(12)), less);
-    const mantissa = v128.and(shifted, v128.load64_splat(BITS, 8));
-    const f = f64x2.sub(i64x2.add(mantissa, v128.load64_splat(BITS, 16)), Log.one());
-    const s = f64x2.div(f, f64x2.add(f, Log.constant(9)));
+  /** And k ln 2 + log(1 + f). */
+  @inline static of(
+    shifted: v128,
+    k: v128,
+    low52: v128,
+    rootHalf: v128,
+    p0: v128,
+    p1: v128,
+    p2: v128,
+    p3: v128,
+    p4: v128,
+    p5: v128,
+    p6: v128,
+    half: v128,
+    one: v128,
+    two: v128,
+    ln2: v128,
+    ln2Rest: v128,
+  ): v128 {
+    const f = f64x2.sub(i64x2.add(v128.and(shifted, low52), rootHalf), one);
+    const s = f64x2.div(f, f64x2.add(f, two));
     const z = f64x2.mul(s, s);
     const z2 = f64x2.mul(z, z);
-    const z4 = f64x2.mul(z2, z2);
-    const a = Log.madd(
-      Log.madd(z, Log.constant(3), Log.constant(2)),
-      z2,
-      Log.madd(z, Log.constant(1), Log.constant(0)),
-    );
-    const b = Log.madd(z2, Log.constant(6), Log.madd(z, Log.constant(5), Log.constant(4)));
-    const rest = f64x2.mul(z, Log.madd(b, z4, a));
-    const half = f64x2.mul(Log.constant(7), f64x2.mul(f, f));
-    const low = Log.madd(s, f64x2.add(half, rest), f64x2.mul(k, Log.constant(11)));
-    return Log.madd(k, Log.constant(10), f64x2.sub(f, f64x2.sub(half, low)));
+    const low = Log.madd(Log.madd(p3, z, p2), z2, Log.madd(p1, z, p0));
+    const high = Log.madd(p6, z2, Log.madd(p5, z, p4));
+    const rest = f64x2.mul(z, Log.madd(high, f64x2.mul(z2, z2), low));
+    const square = f64x2.mul(half, f64x2.mul(f, f));
+    const small = Log.madd(s, f64x2.add(square, rest), f64x2.mul(k, ln2Rest));
+    return Log.madd(k, ln2, f64x2.sub(f, f64x2.sub(square, small)));
   }
 
-  /** log y where y is no ordinary number: -Infinity of 0, Infinity of Infinity, NaN of all else. */
-  @inline static special(y: v128): v128 {
-    const infinity = f64x2.splat(Infinity);
+  /** Whether each y is a normal number above 0. */
+  @inline static ordinary(y: v128, least: v128, infinity: v128): v128 {
+    return v128.and(f64x2.ge(y, least), f64x2.lt(y, infinity));
+  }
+
+  /** log y where y is no number above 0: -Infinity of 0, Infinity of Infinity, NaN of all else; and log elsewhere. */
+  @inline static special(y: v128, log: v128): v128 {
+    const infinity = Log.constant(16);
     const zero = f64x2.eq(y, f64x2.splat(0));
     const large = f64x2.eq(y, infinity);
-    const value = v128.xor(infinity, v128.and(zero, f64x2.splat(-0.0)));
-    return v128.or(value, v128.not(v128.or(zero, large)));
+    const ends = v128.or(zero, large);
+    const number = v128.and(f64x2.gt(y, f64x2.splat(0)), f64x2.lt(y, infinity));
+    const value = v128.bitselect(v128.xor(infinity, v128.and(zero, f64x2.splat(-0.0))), log, ends);
+    return v128.or(value, v128.not(v128.or(number, ends)));
   }
 }
 
 /** log y of `bytes` of float64, subnormal ones too; NaN below 0. `to` may be `from`. */
 export function log_values(from: usize, to: usize, bytes: usize): void {
+  const p0 = Log.constant(0);
+  const p1 = Log.constant(1);
+  const p2 = Log.constant(2);
+  const p3 = Log.constant(3);
+  const p4 = Log.constant(4);
+  const p5 = Log.constant(5);
+  const p6 = Log.constant(6);
+  const half = Log.constant(7);
+  const one = Log.constant(8);
+  const two = Log.constant(9);
+  const ln2 = Log.constant(10);
+  const ln2Rest = Log.constant(11);
+  const bias = Log.constant(12);
+  const least = Log.constant(15);
+  const infinity = Log.constant(16);
+  const shift = Log.bits(0);
+  const low52 = Log.bits(1);
+  const rootHalf = Log.bits(2);
+  const two52 = Log.bits(3);
+  const none = v128.xor(one, one);
   for (let i: usize = 0; i < bytes; i += 16) {
     const y = v128.load(from + i);
-    const ordinary = Log.ordinary(y);
-    const tiny = f64x2.lt(y, Log.constant(14));
-    const scaled = v128.bitselect(f64x2.mul(y, Log.constant(13)), y, tiny);
-    let log = Log.of(scaled, v128.and(tiny, Log.constant(15)));
-    if (!i64x2.all_true(ordinary)) log = v128.bitselect(log, Log.special(y), ordinary);
+    const allOrdinary = i64x2.bitmask(Log.ordinary(y, least, infinity)) === 3;
+    let scaled = y;
+    let less = none;
+    if (!allOrdinary) {
+      const tiny = f64x2.lt(y, least);
+      scaled = v128.bitselect(f64x2.mul(y, Log.constant(13)), y, tiny);
+      less = v128.and(tiny, Log.constant(14));
+    }
+    const shifted = i64x2.add(scaled, shift);
+    const k = f64x2.sub(Log.exponent(shifted, two52, bias), less);
+    let log = Log.of(shifted, k, low52, rootHalf, p0, p1, p2, p3, p4, p5, p6, half, one, two, ln2, ln2Rest);
+    if (!allOrdinary) log = Log.special(y, log);
     v128.store(to + i, log);
   }
 }
@@ -103,15 +144,33 @@ export function log_values(from: usize, to: usize, bytes: usize): void {
  * subnormal number, and what the rounding took. `to` may be `from`.
  */
 export function log1p_values(from: usize, to: usize, bytes: usize): void {
-  const one = Log.one();
-  const none = f64x2.splat(0);
+  const p0 = Log.constant(0);
+  const p1 = Log.constant(1);
+  const p2 = Log.constant(2);
+  const p3 = Log.constant(3);
+  const p4 = Log.constant(4);
+  const p5 = Log.constant(5);
+  const p6 = Log.constant(6);
+  const half = Log.constant(7);
+  const one = Log.constant(8);
+  const two = Log.constant(9);
+  const ln2 = Log.constant(10);
+  const ln2Rest = Log.constant(11);
+  const bias = Log.constant(12);
+  const least = Log.constant(15);
+  const infinity = Log.constant(16);
+  const shift = Log.bits(0);
+  const low52 = Log.bits(1);
+  const rootHalf = Log.bits(2);
+  const two52 = Log.bits(3);
   for (let i: usize = 0; i < bytes; i += 16) {
     const u = v128.load(from + i);
     const y = f64x2.add(u, one);
-    const ordinary = Log.ordinary(y);
-    const lost = f64x2.sub(u, f64x2.sub(y, one));
-    let log = f64x2.add(Log.of(y, none), f64x2.div(lost, y));
-    if (!i64x2.all_true(ordinary)) log = v128.bitselect(log, Log.special(y), ordinary);
+    const shifted = i64x2.add(y, shift);
+    const k = Log.exponent(shifted, two52, bias);
+    const ofSum = Log.of(shifted, k, low52, rootHalf, p0, p1, p2, p3, p4, p5, p6, half, one, two, ln2, ln2Rest);
+    let log = f64x2.add(ofSum, f64x2.div(f64x2.sub(u, f64x2.sub(y, one)), y));
+    if (i64x2.bitmask(Log.ordinary(y, least, infinity)) !== 3) log = Log.special(y, log);
     v128.store(to + i, log);
   }
 }

@@ -40,11 +40,9 @@ export const MAX = memory.data(64, 16);
 /** What is taken off before all else, mostly 0, and the maximum without it. */
 export const SHIFT = memory.data(64, 16);
 export const TOP = memory.data(64, 16);
-/** The bias that leads to 2^-M, and below what the exponential is 0. */
+/** The bias that leads to 2^-M, and from where down the exponential is 0. */
 const BIAS = memory.data(64, 16);
 const LOWEST = memory.data(64, 16);
-/** What is or-ed to the exponentials of maxima. */
-const MARK = memory.data(64, 16);
 /** M, what the maximum leaves beside M ln 2, and its exponential in these terms. */
 const EXPONENT = memory.data(64, 16);
 export const TOP_EXP = memory.data(64, 16);
@@ -60,12 +58,6 @@ let cap: f64 = 0;
 /** Logits become c · tanh(x / c) in all that follows; 0 leaves them. */
 export function set_softcap(softcap: f64): void {
   cap = softcap;
-}
-
-/** Marks the exponentials of maxima by their sign in all that follows. */
-export function set_marks(marked: bool): void {
-  const mark = f64x2.splat(marked ? -0.0 : 0);
-  for (let i: usize = 0; i < 64; i += 16) v128.store(MARK + i, mark);
 }
 
 /** Softcaps values in place; with the slopes at `slopes`. */
@@ -139,7 +131,7 @@ function take_references(): void {
     v128.store(TOP + i, top);
     v128.store(EXPONENT + i, m);
     v128.store(BIAS + i, f64x2.sub(Exp.bias(), m));
-    v128.store(LOWEST + i, f64x2.mul(f64x2.sub(m, f64x2.splat(1021)), f64x2.splat(LN2)));
+    v128.store(LOWEST + i, f64x2.add(Exp.lowest(), f64x2.mul(m, f64x2.splat(LN2))));
   }
   shifted = v128.any_true(far);
   exp_lanes(TOP, TOP_EXP);
@@ -180,32 +172,28 @@ function exp_column(from: usize, to: usize, bytes: usize, lanes: usize): void {
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
   const one = Exp.one();
-  const c0 = Exp.constant(0);
-  const c1 = Exp.constant(1);
-  const c2 = Exp.constant(2);
-  const c3 = Exp.constant(3);
-  const c4 = Exp.constant(4);
-  const c5 = Exp.constant(5);
-  const c6 = Exp.constant(6);
-  const c7 = Exp.constant(7);
-  const c8 = Exp.constant(8);
-  const c9 = Exp.constant(9);
+  const two = Exp.two();
+  const q0 = Exp.constant(0);
+  const q1 = Exp.constant(1);
+  const q2 = Exp.constant(2);
+  const q3 = Exp.constant(3);
+  const q4 = Exp.constant(4);
   const bias = v128.load(BIAS + lanes);
   const lowest = v128.load(LOWEST + lanes);
   const max = v128.load(TOP + lanes);
-  const mark = v128.load(MARK + lanes);
-  let sum = f64x2.splat(0);
-  let tops = i64x2.splat(0);
+  let sum = v128.xor(one, one);
+  let tops = sum;
   for (let i: usize = 0; i < bytes; i += 64) {
     const x = v128.load(from + i);
-    const t = f64x2.add(f64x2.mul(x, log2e), bias);
-    const r = Exp.rest(x, f64x2.sub(t, bias), ln2, ln2Rest);
-    const p = f64x2.add(Exp.beyond_one(r, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9), one);
-    const e = v128.andnot(f64x2.mul(p, i64x2.shl(t, 52)), f64x2.lt(x, lowest));
+    const near = f64x2.pmax(x, lowest);
+    const t = f64x2.add(f64x2.mul(near, log2e), bias);
+    const r = Exp.rest(near, f64x2.sub(t, bias), ln2, ln2Rest);
+    const p = f64x2.add(Exp.beyond_one(r, q0, q1, q2, q3, q4, two), one);
+    const e = f64x2.mul(p, i64x2.shl(t, 52));
     const top = f64x2.eq(x, max);
     sum = f64x2.add(sum, v128.andnot(e, top));
     tops = i64x2.sub(tops, top);
-    v128.store(to + i, v128.or(e, v128.and(top, mark)));
+    v128.store(to + i, e);
   }
   v128.store(SUM + lanes, f64x2.add(v128.load(SUM + lanes), sum));
   // A whole number below 2^52, under the exponent of 2^52.
@@ -223,11 +211,6 @@ export function finish_sums(classes: i32): void {
     v128.store(REST + i, f64x2.add(f64x2.div(v128.load(SUM + i), v128.load(TOP_EXP + i)), ties));
   }
   log1p_values(REST, LOG, ownWidth);
-}
-
-/** Whether the maximum of a lane is of one class alone: there are no ties, and none of the others comes near. */
-export function is_alone(i: usize, classes: i32): v128 {
-  return f64x2.eq(v128.load(TOPS + i), f64x2.splat(<f64>(1 + pads_of(classes))));
 }
 
 /** 1 / (e^m 2^-M (1 + rest)): what the exponentials are multiplied by to become probabilities. */

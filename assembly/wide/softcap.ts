@@ -13,13 +13,11 @@ export function cap_values(at: usize, slopes: usize, bytes: usize, cap: f64): vo
   const sign = f64x2.splat(-0.0);
   const two = f64x2.splat(-2);
   const four = f64x2.splat(4);
-  const lowest = f64x2.splat(-700);
   const one = Exp.one();
   const bias = Exp.bias();
   for (let i: usize = 0; i < bytes; i += 16) {
     const x = v128.load(at + i);
-    const exact = f64x2.mul(f64x2.div(f64x2.abs(x), c), two);
-    const v = f64x2.pmax(exact, lowest);
+    const v = f64x2.pmax(f64x2.mul(f64x2.div(f64x2.abs(x), c), two), Exp.lowest());
     const t = f64x2.add(f64x2.mul(v, Exp.log2e()), bias);
     const r = Exp.rest(v, f64x2.sub(t, bias), Exp.ln2(), Exp.ln2_rest());
     const p = Exp.beyond_one(
@@ -29,19 +27,14 @@ export function cap_values(at: usize, slopes: usize, bytes: usize, cap: f64): vo
       Exp.constant(2),
       Exp.constant(3),
       Exp.constant(4),
-      Exp.constant(5),
-      Exp.constant(6),
-      Exp.constant(7),
-      Exp.constant(8),
-      Exp.constant(9),
+      Exp.two(),
     );
     const scale = i64x2.shl(t, 52);
     const grown = f64x2.mul(scale, p);
     const q = f64x2.add(grown, scale);
     const sum = f64x2.add(one, q);
     const tanh = f64x2.div(f64x2.sub(f64x2.sub(one, scale), grown), sum);
-    const slope = f64x2.div(f64x2.mul(four, q), f64x2.mul(sum, sum));
     v128.store(at + i, v128.or(f64x2.mul(c, tanh), v128.and(x, sign)));
-    v128.store(slopes + i, v128.andnot(slope, f64x2.lt(exact, lowest)));
+    v128.store(slopes + i, f64x2.div(f64x2.mul(four, q), f64x2.mul(sum, sum)));
   }
 }
