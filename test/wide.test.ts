@@ -268,10 +268,14 @@ function expectGaps(layout: Layout, values: ArrayLike<number>, fill: number): vo
 
 const last = (rows: number, classes: number): Layout => ({ outer: rows, classes, inner: 1, stride: 1 });
 
-/** Each number of classes to beyond two of the steps of a flat row, each number of rows to beyond two tiles, and chunks. */
+/**
+ * Each number of rows to beyond two tiles, each number of classes to beyond two of a flat row's steps, side by side and
+ * flat, with the ends of both ways and of chunks; and class axes that are not the last.
+ */
 const LAYOUTS: readonly Layout[] = [
   ...Array.from({ length: 70 }, (_, i) => last(1 + (i % 20), i + 1)),
   ...Array.from({ length: 20 }, (_, i) => last(i + 1, 5)),
+  ...Array.from({ length: 20 }, (_, i) => last(1 + (i % 3), 255 + i)),
   ...Array.from({ length: 20 }, (_, i) => ({ outer: 2, classes: 3, inner: i + 1, stride: i + 1 })),
   { outer: 3, classes: 7, inner: 5, stride: 9 },
   { outer: 1, classes: 40, inner: 1, stride: 2 },
@@ -279,6 +283,7 @@ const LAYOUTS: readonly Layout[] = [
   { outer: 1, classes: 256, inner: 9, stride: 9 },
   { outer: 2, classes: 259, inner: 3, stride: 4 },
   { outer: 1, classes: 600, inner: 11, stride: 12 },
+  last(2, 2047),
   last(3, 2048),
   last(3, 2049),
   last(2, 5003),
@@ -674,5 +679,340 @@ describe.each(KINDS)("rows of %s", (kind) => {
         });
       }
     });
+  });
+});
+
+// Elements.
+
+interface Element {
+  readonly x: number;
+  readonly y: number;
+  readonly w: number;
+  readonly u: number;
+  readonly s: number;
+}
+
+const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+const sigmoid = (x: number): number => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
+
+interface ElementLoss {
+  readonly input: () => number;
+  readonly target: () => number;
+  readonly loss: (element: Element) => number;
+  readonly grad: (element: Element) => number;
+  /** What the results are sums of, in size. */
+  readonly terms?: (element: Element) => number;
+}
+
+const ELEMENT_LOSSES: Readonly<Record<string, ElementLoss>> = {
+  binary_cross_entropy: {
+    input: () => (random() < 0.2 ? Math.round(random()) : random() ** 4),
+    target: () => (random() < 0.5 ? Math.round(random()) : random()),
+    loss: ({ x, y, w }) => -w * (y * Math.max(Math.log(x), -100) + (1 - y) * Math.max(Math.log1p(-x), -100)),
+    grad: ({ x, y, w, s }) => (s * w * (x - y)) / Math.max(x * (1 - x), 1e-12),
+  },
+  binary_cross_entropy_with_logits: {
+    input: () => uniform(-6, 6) * (random() < 0.2 ? 100 : 1),
+    target: () => (random() < 0.5 ? Math.round(random()) : random()),
+    loss: ({ x, y, w, u }) => w * (u * y * softplus(-x) + (1 - y) * softplus(x)),
+    grad: ({ x, y, w, u, s }) => s * w * (sigmoid(x) * (1 - y) - u * y * sigmoid(-x)),
+    terms: ({ x, y, w, u, s }) => Math.abs(s * w) * (sigmoid(x) * (1 - y) + u * y * sigmoid(-x)),
+  },
+  kl_divergence: {
+    input: () => uniform(-9, 0),
+    target: () => (random() < 0.2 ? 0 : random()),
+    loss: ({ x, y }) => (y === 0 ? 0 : y * Math.log(y)) - y * x,
+    grad: ({ y, s }) => -s * y,
+    terms: ({ x, y }) => (y === 0 ? 0 : Math.abs(y * Math.log(y))) + Math.abs(y * x),
+  },
+  kl_divergence_log_target: {
+    input: () => uniform(-9, 0),
+    target: () => uniform(-9, 0),
+    loss: ({ x, y }) => Math.exp(y) * (y - x),
+    grad: ({ y, s }) => -s * Math.exp(y),
+  },
+};
+
+describe.each(Object.entries(ELEMENT_LOSSES))("%s", (name, formulas) => {
+  const SIZES = [...Array.from({ length: 20 }, (_, i) => i + 1), 511, 512, 513, 1100, 1537];
+  /** How many values each of the other operands has: 0 where it is absent. */
+  const FORMS: readonly ((n: number) => number)[] = [() => 0, () => 1, () => 3, () => 7, () => 600, (n) => n];
+
+  it.each(KINDS)("is the formula for elements of %s, whatever the operands' forms", (kind) => {
+    SIZES.forEach((n, size) => {
+      const forms = FORMS.length;
+      const [weights, posWeights, scales] = [size, size + 2, size * 2 + 1].map((i) => at(FORMS, i % forms)(n));
+      const otherKind = at(KINDS, size % 4);
+      // The results stand as far from the array's beginning as the inputs do: a block of more.
+      const first = size % 3 === 0 ? 5 : 0;
+      const of = (kind: Kind, count: number, value: () => number): number[] => rounded(kind, many(count, value));
+      const positive = (): number => uniform(0.25, 3);
+      const x = of(kind, n + first, formulas.input);
+      const y = of(otherKind, size % 5 === 0 ? 4 : n + first, formulas.target);
+      const w = of(otherKind, weights ?? 0, positive);
+      const u = of("f64", posWeights ?? 0, positive);
+      const s = of("f64", scales ?? 0, () => uniform(-2, 2));
+      const pick = (values: number[], i: number): number =>
+        values.length === 0 ? 1 : at(values, (first + i) % values.length);
+      const elements = Array.from({ length: n }, (_, i) => ({
+        x: pick(x, i),
+        y: pick(y, i),
+        w: pick(w, i),
+        u: pick(u, i),
+        s: pick(s, i),
+      }));
+      const operand = (kind: Kind, values: number[]): { place: number; kind: Kind; count: number; first: number } => ({
+        place: values.length === 0 ? 0 : put(kind, values),
+        kind,
+        count: values.length,
+        first,
+      });
+      for (const result of RESULT_KINDS) {
+        for (const inPlace of result === kind ? [false, true] : [false]) {
+          scratch(() => {
+            const input = operand(kind, x);
+            const fresh = (): number => put(result, Array(n + first).fill(7));
+            const losses = { place: fresh(), kind: result, count: n, first };
+            const grad = inPlace ? input : { place: fresh(), kind: result, count: n, first };
+            const given = {
+              input,
+              target: operand(otherKind, y),
+              weight: operand(otherKind, w),
+              posWeight: operand("f64", u),
+              scale: operand("f64", s),
+            };
+            const { terms = () => 0 } = formulas;
+            const wantLosses = elements.map(formulas.loss);
+            const alone = elementwise(name, n, { ...given, losses }, 3);
+            const forward = get(result, losses.place, n + first);
+            const total = elementwise(name, n, { ...given, losses, grad }, 3);
+            expect(total).toBe(alone);
+            expect(get(result, losses.place, n + first)).toEqual(forward);
+            const loose = (want: number, i: number): number => relative(result)(want) + 1e-15 * terms(at(elements, i));
+            expectClose(forward.subarray(first), wantLosses, loose);
+            if (result === "f64") {
+              // One by one: it does not matter where blocks of them end.
+              expect(total).toBe(forward.subarray(first).reduce((sum, loss) => sum + loss, 3));
+            }
+            const gradients = get(result, grad.place, n + first);
+            expectClose(gradients.subarray(first), elements.map(formulas.grad), loose);
+            for (let i = 0; i < first; i++) {
+              expect(forward[i]).toBe(7);
+              expect(gradients[i]).toBe(inPlace ? x[i] : 7);
+            }
+          });
+        }
+      }
+    });
+  });
+});
+
+describe("edges of elements", () => {
+  const [inf, nan] = [Number.POSITIVE_INFINITY, Number.NaN];
+
+  const results = (name: string, input: readonly number[], target: readonly number[], posWeight = 1) =>
+    scratch(() => {
+      const operand = (values: readonly number[]): Operand => ({
+        place: put("f64", values),
+        kind: "f64",
+        count: values.length,
+      });
+      const [losses, grad] = [operand(input), operand(input)];
+      const given = { input: operand(input), target: operand(target), posWeight: operand([posWeight]) };
+      elementwise(name, input.length, { ...given, losses, grad });
+      // Without the sign of zeros.
+      const plain = ({ place }: Operand): number[] => [...get("f64", place, input.length)].map((value) => value + 0);
+      return { losses: plain(losses), grad: plain(grad) };
+    });
+
+  it("binary cross-entropy clamps its logarithms at -100, and is NaN beyond [0, 1]", () => {
+    const { losses, grad } = results("binary_cross_entropy", [0, 1, 0, 1, 2, -1, nan], [1, 0, 0, 1, 0.5, 0.5, 1]);
+    expect(losses).toEqual([100, 100, 0, 0, nan, nan, nan]);
+    expect(grad).toEqual([-1e12, 1e12, 0, 0, 1.5 / 1e-12, -1.5 / 1e-12, nan]);
+  });
+
+  it("binary cross-entropy with infinite logits is PyTorch's", () => {
+    const x = [inf, inf, -inf, -inf, inf, -inf, nan];
+    const y = [0, 1, 0, 1, 0.5, 0.5, 1];
+    const { losses, grad } = results("binary_cross_entropy_with_logits", x, y, 2.5);
+    expect(losses).toEqual([inf, nan, nan, nan, inf, nan, nan]);
+    expect(grad).toEqual([1, 0, 0, -2.5, 0.5, -1.25, nan]);
+  });
+
+  it("binary cross-entropy with logits keeps what is small", () => {
+    const x = [40, -40, 700, -700, 1e-300, 0];
+    const { losses, grad } = results("binary_cross_entropy_with_logits", x, [1, 0, 1, 0, 1, 1]);
+    const small = [Math.exp(-40), Math.exp(-40), Math.exp(-700), Math.exp(-700)];
+    expectClose(losses, [...small, Math.LN2, Math.LN2], relative("f64", 1e-15));
+    expectClose(grad, [...small.map((q, i) => (i % 2 ? q : -q)), -0.5, -0.5], relative("f64", 1e-15));
+  });
+
+  it("KL divergence takes 0 log 0 for 0, and 0 · -Infinity for NaN", () => {
+    const { losses, grad } = results(
+      "kl_divergence",
+      [-1, -inf, -inf, nan, 0, -0.5, 0, -1],
+      [0, 0, 0.25, 0, 1, nan, inf, -1],
+    );
+    expect(losses).toEqual([0, nan, inf, nan, 0, nan, nan, nan]);
+    expect(grad).toEqual([0, 0, -0.25, 0, -1, nan, -inf, 1]);
+    const logs = results("kl_divergence_log_target", [-1, -inf, -2, -1, 0, 0], [0, 0, -inf, nan, inf, 710]);
+    expect(logs.losses).toEqual([1, inf, nan, nan, inf, inf]);
+    expect(logs.grad).toEqual([-1, -1, 0, nan, -inf, -inf]);
+  });
+});
+
+describe("edges of rows", () => {
+  const [inf, nan] = [Number.POSITIVE_INFINITY, Number.NaN];
+  /** Few classes lie side by side, many flat, and more than a chunk. */
+  const COUNTS = [5, 300, 2100];
+
+  /** A row that ends as given, between two ordinary ones. */
+  const around = (classes: number, ends: readonly number[], filler = 0.5): number[][] => {
+    const ordinary = (): number[] => many(classes, () => uniform(-2, 2));
+    const special = [...Array<number>(classes - ends.length).fill(filler), ...ends];
+    return [ordinary(), special, ordinary()];
+  };
+
+  interface Loss {
+    readonly losses: Float64Array;
+    readonly grads: number[][];
+  }
+
+  const crossEntropy = (
+    rows: number[][],
+    target: number,
+    options: { smoothing?: number; softcap?: number } = {},
+  ): Loss =>
+    scratch(() => {
+      const classes = rows[0]?.length ?? 0;
+      const layout = last(rows.length, classes);
+      const x = put("f64", rows.flat());
+      const [losses, grad] = [reserve(rows.length * 8), reserve(rows.length * classes * 8)];
+      const targets = putClasses(rows.map(() => target));
+      const tail = [rows.length, classes, 1, 1, -100, options.smoothing ?? 0, 0, options.softcap ?? 0, 0];
+      call("cross_entropy_backward_wide", x, 1, targets, 0, put("f64", [1]), 0, losses, grad, 1, ...tail);
+      return {
+        losses: get("f64", losses, rows.length),
+        grads: taken(layout, get("f64", grad, rows.length * classes)),
+      };
+    });
+
+  const forward = (name: string, rows: number[][]): number[][] =>
+    scratch(() => {
+      const classes = rows[0]?.length ?? 0;
+      const x = put("f64", rows.flat());
+      const perRow = name === "log_sum_exp_wide" ? 1 : classes;
+      const out = reserve(rows.length * perRow * 8);
+      call(name, x, 1, out, 1, rows.length, classes, 1, 1);
+      return taken(last(rows.length, perRow), get("f64", out, rows.length * perRow));
+    });
+
+  it.each(COUNTS)("NaN, +Infinity and nothing but -Infinity make a row NaN, and no other: %d classes", (classes) => {
+    for (const [ends, filler] of [
+      [[nan], 0.5],
+      [[inf], 0.5],
+      [[inf, -inf], 0.5],
+      [[nan, inf], 0.5],
+      [[nan], -inf],
+      [[-inf], -inf],
+      [[inf], inf],
+      [[nan], nan],
+    ] as const) {
+      const rows = around(classes, ends, filler);
+      const special = rows[1] ?? [];
+      const names = ["log_softmax_wide", "softmax_wide"];
+      for (const row of names.map((name) => forward(name, rows)[1])) expect(row?.every(Number.isNaN)).toBe(true);
+      const lse = special.some(Number.isNaN) ? nan : special.includes(inf) ? inf : -inf;
+      expect(forward("log_sum_exp_wide", rows)[1]).toEqual([lse]);
+      for (const smoothing of [0, 0.5]) {
+        const { losses, grads } = crossEntropy(rows, 1, { smoothing });
+        expect(losses[1]).toBe(nan);
+        expect(grads[1]?.every(Number.isNaN)).toBe(true);
+        expect([losses[0], losses[2], ...(grads[0] ?? []), ...(grads[2] ?? [])].every(Number.isFinite)).toBe(true);
+      }
+    }
+  });
+
+  it.each(COUNTS)(
+    "masked classes have probability and gradient 0, as the target an infinite loss: %d classes",
+    (classes) => {
+      const rows = around(classes, [-inf, 1, -inf]);
+      expect(forward("softmax_wide", rows)[1]?.slice(-3)).toEqual([0, expect.any(Number), 0]);
+      const { losses, grads } = crossEntropy(rows, 0);
+      expect(losses.every(Number.isFinite)).toBe(true);
+      expect(grads[1]?.slice(-3)).toEqual([0, expect.any(Number), 0]);
+      const masked = crossEntropy(rows, classes - 1);
+      expect(masked.losses[1]).toBe(inf);
+      expect(masked.grads[1]?.slice(-3)).toEqual([0, expect.any(Number), -1]);
+      const smoothed = crossEntropy(rows, 0, { smoothing: 0.5 });
+      expect(smoothed.losses[1]).toBe(inf);
+      expect(smoothed.grads[1]?.at(-1)).toBeCloseTo(-0.5 / classes, 15);
+      // The target of a fully smoothed loss still counts, as 0 · Infinity.
+      expect(crossEntropy(rows, classes - 1, { smoothing: 1 }).losses[1]).toBe(nan);
+    },
+  );
+
+  it.each(COUNTS)("softcap makes infinities finite: %d classes", (classes) => {
+    const { losses, grads } = crossEntropy(around(classes, [inf, -inf]), 0, { softcap: 3 });
+    expect(losses.every(Number.isFinite)).toBe(true);
+    expect(grads[1]?.slice(-2)).toEqual([0, 0]);
+  });
+
+  it.each(COUNTS)("a loss of 1e-200 comes out as it is, and its gradient: %d classes", (classes) => {
+    const rows = around(classes, [460.5, -100], -1e4);
+    const target = classes - 2;
+    const want = Math.exp(-560.5);
+    const { losses, grads } = crossEntropy(rows, target);
+    expectClose([at(losses, 1), ...(grads[1]?.slice(-2) ?? [])], [want, -want, want], relative("f64", 1e-14));
+    expect(want).toBeGreaterThan(1e-250);
+  });
+
+  it.each(COUNTS)("logits of any size keep their differences: %d classes", (classes) => {
+    for (const shift of [0, 1e6, 2 ** 20, -1.5e6, 2 ** 40, -(2 ** 40), 2 ** 45, -(2 ** 45)]) {
+      const row = many(classes, () => Math.round(uniform(-6, 6) * 64) / 64);
+      const moved = row.map((x) => x + shift);
+      expectClose(
+        forward("softmax_wide", [moved])[0] ?? [],
+        forward("softmax_wide", [row])[0] ?? [],
+        relative("f64", 2e-15),
+      );
+    }
+    for (const huge of [1e300, 1.7976931348623157e308]) {
+      expect(forward("softmax_wide", around(classes, [huge, -huge, huge]))[1]?.slice(-3)).toEqual([0.5, 0, 0.5]);
+      const lowest = forward("softmax_wide", [Array(classes).fill(-huge)])[0] ?? [];
+      expectClose(lowest, Array(classes).fill(1 / classes), relative("f64", 1e-15));
+    }
+  });
+
+  it.each(COUNTS)("an ignored row changes no bit of the others: %d classes", (classes) => {
+    const rows = many(11, () => 0).map(() => many(classes, () => uniform(-6, 6)));
+    const run = (fill: number, smoothing: number): [number, number[], number[][]] =>
+      scratch(() => {
+        const used = rows.map((row, q) => (q % 3 === 1 ? row.map(() => fill) : row));
+        const targets = putClasses(rows.map((_, q) => (q % 3 === 1 ? -100 : q % classes)));
+        const scales = put(
+          "f64",
+          rows.map((_, q) => (q % 3 === 1 ? fill : 1 + q)),
+        );
+        const [losses, grad] = [reserve(rows.length * 8), put("f64", used.flat())];
+        const tail = [rows.length, classes, 1, 1, -100, smoothing, 0.1, 0, 0];
+        const total = call("cross_entropy_backward_wide", grad, 1, targets, 0, scales, 8, losses, grad, 1, ...tail);
+        const grads = taken(last(rows.length, classes), get("f64", grad, rows.length * classes));
+        return [total, [...get("f64", losses, rows.length)], grads];
+      });
+    for (const smoothing of [0, 0.1]) {
+      const calm = run(0, smoothing);
+      for (const fill of [nan, inf, -inf]) expect(run(fill, smoothing)).toEqual(calm);
+      expect(calm[1][1]).toBe(0);
+      expect(calm[2][1]?.every((g) => g === 0)).toBe(true);
+    }
+  });
+
+  it("rows are the same bits in blocks of any number", () => {
+    for (const classes of COUNTS) {
+      const rows = many(19, () => 0).map(() => many(classes, () => uniform(-6, 6)));
+      const whole = forward("softmax_wide", rows);
+      expect([...forward("softmax_wide", rows.slice(0, 5)), ...forward("softmax_wide", rows.slice(5))]).toEqual(whole);
+    }
   });
 });

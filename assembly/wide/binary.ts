@@ -12,7 +12,6 @@
  */
 import {
   A,
-  add_losses,
   B,
   bring,
   bytes_of,
@@ -29,7 +28,7 @@ import {
   take,
   WEIGHT,
 } from "./elements";
-import { exp_values } from "./exp";
+import { Exp, exp_values } from "./exp";
 import { log_values, log1p_values } from "./log";
 
 export function binary_cross_entropy(operands: usize, n: i32, total: f64): f64 {
@@ -38,8 +37,7 @@ export function binary_cross_entropy(operands: usize, n: i32, total: f64): f64 {
     const count = min(CHUNK, n - i);
     for (let slot = INPUT; slot <= SCALE; slot++) bring(operands, slot, i, count);
     const bytes = bytes_of(count);
-    probability_losses(bytes);
-    total = add_losses(count, total);
+    total = probability_losses(count, total);
     take(operands, LOSSES, i, count);
     if (is_present(operands, GRAD)) {
       probability_gradients(bytes);
@@ -60,8 +58,7 @@ export function binary_cross_entropy_with_logits(operands: usize, n: i32, total:
     }
     exp_values(A, A, bytes);
     log1p_values(A, B, bytes);
-    logit_losses(bytes);
-    total = add_losses(count, total);
+    total = logit_losses(count, total);
     take(operands, LOSSES, i, count);
     if (is_present(operands, GRAD)) {
       logit_gradients(bytes);
@@ -71,9 +68,15 @@ export function binary_cross_entropy_with_logits(operands: usize, n: i32, total:
   return total;
 }
 
-function probability_losses(bytes: usize): void {
-  const one = f64x2.splat(1);
-  const least = f64x2.splat(-100);
+/** Constants: see exp.ts. */
+const LEAST_LOG = memory.data<f64>([-100], 16);
+const LEAST_VARIANCE = memory.data<f64>([1e-12], 16);
+const LOWEST = memory.data<f64>([-Infinity], 16);
+
+function probability_losses(n: i32, total: f64): f64 {
+  const bytes = bytes_of(n);
+  const one = Exp.one();
+  const least = v128.load64_splat(LEAST_LOG);
   log_values(Place.of(INPUT), A, bytes);
   for (let i: usize = 0; i < bytes; i += 16) v128.store(B + i, f64x2.neg(v128.load(Place.of(INPUT) + i)));
   log1p_values(B, B, bytes);
@@ -81,13 +84,15 @@ function probability_losses(bytes: usize): void {
     const y = v128.load(Place.of(TARGET) + i);
     const a = f64x2.mul(y, f64x2.pmax(v128.load(A + i), least));
     const b = f64x2.mul(f64x2.sub(one, y), f64x2.pmax(v128.load(B + i), least));
-    v128.store(Place.of(LOSSES) + i, f64x2.neg(f64x2.mul(v128.load(Place.of(WEIGHT) + i), f64x2.add(a, b))));
+    const loss = f64x2.neg(f64x2.mul(v128.load(Place.of(WEIGHT) + i), f64x2.add(a, b)));
+    total = Place.take_losses(i, loss, n, total);
   }
+  return total;
 }
 
 function probability_gradients(bytes: usize): void {
-  const one = f64x2.splat(1);
-  const least = f64x2.splat(1e-12);
+  const one = Exp.one();
+  const least = v128.load64_splat(LEAST_VARIANCE);
   for (let i: usize = 0; i < bytes; i += 16) {
     const p = v128.load(Place.of(INPUT) + i);
     const divisor = f64x2.pmax(f64x2.mul(p, f64x2.sub(one, p)), least);
@@ -98,10 +103,11 @@ function probability_gradients(bytes: usize): void {
 }
 
 /** From q in A and log1p(q) in B. */
-function logit_losses(bytes: usize): void {
-  const one = f64x2.splat(1);
+function logit_losses(n: i32, total: f64): f64 {
+  const bytes = bytes_of(n);
+  const one = Exp.one();
   const zero = f64x2.splat(0);
-  const lowest = f64x2.splat(-Infinity);
+  const lowest = v128.load64_splat(LOWEST);
   for (let i: usize = 0; i < bytes; i += 16) {
     const x = v128.load(Place.of(INPUT) + i);
     const y = v128.load(Place.of(TARGET) + i);
@@ -110,13 +116,14 @@ function logit_losses(bytes: usize): void {
     const a = f64x2.mul(positive, f64x2.add(f64x2.pmax(f64x2.neg(x), zero), log));
     const b = f64x2.mul(f64x2.sub(one, y), f64x2.add(f64x2.pmax(x, zero), log));
     const loss = f64x2.mul(v128.load(Place.of(WEIGHT) + i), f64x2.add(a, b));
-    v128.store(Place.of(LOSSES) + i, v128.or(loss, f64x2.eq(x, lowest)));
+    total = Place.take_losses(i, v128.or(loss, f64x2.eq(x, lowest)), n, total);
   }
+  return total;
 }
 
 /** From q in A. */
 function logit_gradients(bytes: usize): void {
-  const one = f64x2.splat(1);
+  const one = Exp.one();
   const zero = f64x2.splat(0);
   for (let i: usize = 0; i < bytes; i += 16) {
     const x = v128.load(Place.of(INPUT) + i);

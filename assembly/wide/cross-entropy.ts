@@ -86,6 +86,7 @@ let keep: f64 = 1;
 let z: f64 = 0;
 let dense: bool = false;
 let allKept: bool = true;
+let massesStay: bool = false;
 let weightsAt: usize = 0;
 let softAt: usize = 0;
 let softKind: i32 = 0;
@@ -218,11 +219,14 @@ function begin(soft: usize, kind: i32, weights: usize, classes: i32, smoothing: 
   z = zLoss;
   dense = soft !== 0 || smoothing > 0;
   allKept = true;
+  massesStay = false;
   memory.fill(TARGETS, 0xff, 32);
   memory.fill(KEPT, 0xff, 64);
   fill(LOGIT, 0);
   fill(OWN, 0);
   fill(OWN_SHARE, 0);
+  fill(OTHERS, 0);
+  fill(ALL, 0);
   set_softcap(softcap);
 }
 
@@ -251,14 +255,16 @@ function weight_of(klass: i32): f64 {
 /** The rows' losses, and all that they consist of. A single chunk leaves its exponentials in the tile. */
 function take_losses(logits: usize, kind: i32, classes: i32): void {
   find_maxima(logits, kind, classes);
-  fill(OTHERS, 0);
-  fill(ALL, 0);
-  fill(DOT, 0);
+  if (dense) {
+    fill(OTHERS, 0);
+    fill(ALL, 0);
+    fill(DOT, 0);
+  }
   for (let first = 0; first < classes; first += capacity) {
     const n = min(capacity, classes - first);
     turn_to(logits, kind, classes, first, n);
     if (dense) {
-      take_masses(first, n);
+      take_masses(classes, first, n);
       add_masses(tile_steps(n));
     }
     take_exponentials(TILE, n);
@@ -283,8 +289,13 @@ function take_losses(logits: usize, kind: i32, classes: i32): void {
   }
 }
 
-/** The masses a_c of a chunk, to the second tile. */
-function take_masses(first: i32, n: i32): void {
+/**
+ * The masses a_c of a chunk, to the second tile. Without soft targets they are the same for all rows, and stay there where
+ * one chunk is all.
+ */
+function take_masses(classes: i32, first: i32, n: i32): void {
+  if (massesStay) return;
+  massesStay = softAt === 0 && classes <= capacity;
   const steps = tile_steps(n);
   const bytes = (<usize>steps) << 6;
   const shares = f64x2.splat(share);
@@ -399,7 +410,7 @@ function write_gradients(logits: usize, kind: i32, grad: usize, resultKind: i32,
     } else {
       if (classes > capacity) {
         turn_to(logits, kind, classes, first, n);
-        if (dense) take_masses(first, n);
+        if (dense) take_masses(classes, first, n);
         take_exponentials(TILE, n);
       }
       if (dense) subtract_masses(steps);

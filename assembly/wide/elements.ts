@@ -27,6 +27,13 @@ export abstract class Place {
   @inline static of(slot: i32): usize {
     return TILE + <usize>slot * BYTES;
   }
+
+  /** Takes two losses there, the second of which may be beyond the last; returns `total` plus these, one by one. */
+  @inline static take_losses(i: usize, loss: v128, n: i32, total: f64): f64 {
+    v128.store(Place.of(LOSSES) + i, loss);
+    total += f64x2.extract_lane(loss, 0);
+    return i + 8 < (<usize>n) << 3 ? total + f64x2.extract_lane(loss, 1) : total;
+  }
 }
 
 /** Places for what is computed on the way. */
@@ -94,12 +101,4 @@ export function take(operands: usize, slot: i32, i: i32, n: i32): void {
   const to = place + <usize>(load<i32>(operand, 12) + i) * size;
   narrow_steps(from, to, kind, size << 3, steps);
   narrow_each(from + ((<usize>steps) << 6), 8, to + ((<usize>steps) << 3) * size, kind, size, n & 7);
-}
-
-/** `total` plus n losses, in their order. */
-export function add_losses(n: i32, total: f64): f64 {
-  const from = Place.of(LOSSES);
-  const end = from + ((<usize>n) << 3);
-  for (let at = from; at < end; at += 8) total += load<f64>(at);
-  return total;
 }

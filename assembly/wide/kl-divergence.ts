@@ -10,7 +10,6 @@
  */
 import {
   A,
-  add_losses,
   bring,
   bytes_of,
   CHUNK,
@@ -34,8 +33,7 @@ export function kl_divergence(operands: usize, n: i32, total: f64): f64 {
     const bytes = bytes_of(count);
     bring_all(operands, i, count);
     log_values(Place.of(TARGET), A, bytes);
-    losses_of_probabilities(bytes);
-    total = add_losses(count, total);
+    total = losses_of_probabilities(count, total);
     take(operands, LOSSES, i, count);
     if (is_present(operands, GRAD)) {
       gradients(Place.of(TARGET), bytes);
@@ -52,8 +50,7 @@ export function kl_divergence_log_target(operands: usize, n: i32, total: f64): f
     const bytes = bytes_of(count);
     bring_all(operands, i, count);
     exp_values(Place.of(TARGET), A, bytes);
-    losses_of_logarithms(bytes);
-    total = add_losses(count, total);
+    total = losses_of_logarithms(count, total);
     take(operands, LOSSES, i, count);
     if (is_present(operands, GRAD)) {
       gradients(A, bytes);
@@ -70,22 +67,26 @@ function bring_all(operands: usize, i: i32, n: i32): void {
 }
 
 /** From log p in A. */
-function losses_of_probabilities(bytes: usize): void {
+function losses_of_probabilities(n: i32, total: f64): f64 {
+  const bytes = bytes_of(n);
   const zero = f64x2.splat(0);
   for (let i: usize = 0; i < bytes; i += 16) {
     const p = v128.load(Place.of(TARGET) + i);
     const own = v128.andnot(f64x2.mul(p, v128.load(A + i)), f64x2.eq(p, zero));
     const crossed = f64x2.mul(p, v128.load(Place.of(INPUT) + i));
-    v128.store(Place.of(LOSSES) + i, f64x2.sub(own, crossed));
+    total = Place.take_losses(i, f64x2.sub(own, crossed), n, total);
   }
+  return total;
 }
 
 /** From e^l in A. */
-function losses_of_logarithms(bytes: usize): void {
+function losses_of_logarithms(n: i32, total: f64): f64 {
+  const bytes = bytes_of(n);
   for (let i: usize = 0; i < bytes; i += 16) {
     const distance = f64x2.sub(v128.load(Place.of(TARGET) + i), v128.load(Place.of(INPUT) + i));
-    v128.store(Place.of(LOSSES) + i, f64x2.mul(v128.load(A + i), distance));
+    total = Place.take_losses(i, f64x2.mul(v128.load(A + i), distance), n, total);
   }
+  return total;
 }
 
 function gradients(probs: usize, bytes: usize): void {

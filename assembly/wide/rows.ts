@@ -34,6 +34,8 @@ import { widen_one } from "./values";
 
 const FAR: f64 = 1048576;
 const LN2: f64 = 0.6931471805599453;
+/** So many numbers a lane are summed by themselves: long sums of short ones keep more digits. */
+const BLOCK: usize = 128;
 
 // A number a lane.
 export const MAX = memory.data(64, 16);
@@ -163,11 +165,14 @@ export function turn_to(logits: usize, kind: i32, classes: i32, first: i32, n: i
 
 /** The tile's exponentials, to `to`; to the sums those that are not of the maximum, and how many are. */
 export function take_exponentials(to: usize, n: i32): void {
-  const steps = tile_steps(n);
-  for (let i: usize = 0; i < width; i += 16) exp_column(TILE + i, to + i, (<usize>steps) << 6, i);
+  const bytes = (<usize>tile_steps(n)) << 6;
+  // A flat row's lanes are all alike: one run through all of them.
+  if (flat) exp_lane(TILE, to - TILE, TILE + bytes, 16, 0);
+  else for (let i: usize = 0; i < width; i += 16) exp_lane(TILE + i, to - TILE, TILE + bytes, 64, i);
 }
 
-function exp_column(from: usize, to: usize, bytes: usize, lanes: usize): void {
+/** Every vector from `at` on that lies `distance` behind the last one, to `offset` further on. */
+function exp_lane(at: usize, offset: usize, end: usize, distance: usize, lanes: usize): void {
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
@@ -181,21 +186,26 @@ function exp_column(from: usize, to: usize, bytes: usize, lanes: usize): void {
   const bias = v128.load(BIAS + lanes);
   const lowest = v128.load(LOWEST + lanes);
   const max = v128.load(TOP + lanes);
-  let sum = v128.xor(one, one);
-  let tops = sum;
-  for (let i: usize = 0; i < bytes; i += 64) {
-    const x = v128.load(from + i);
-    const near = f64x2.pmax(x, lowest);
-    const t = f64x2.add(f64x2.mul(near, log2e), bias);
-    const r = Exp.rest(near, f64x2.sub(t, bias), ln2, ln2Rest);
-    const p = f64x2.add(Exp.beyond_one(r, q0, q1, q2, q3, q4, two), one);
-    const e = f64x2.mul(p, i64x2.shl(t, 52));
-    const top = f64x2.eq(x, max);
-    sum = f64x2.add(sum, v128.andnot(e, top));
-    tops = i64x2.sub(tops, top);
-    v128.store(to + i, e);
+  let sum = v128.load(SUM + lanes);
+  let tops = v128.xor(one, one);
+  while (at < end) {
+    const blockEnd = min(end, at + BLOCK * distance);
+    let part = v128.xor(one, one);
+    for (; at < blockEnd; at += distance) {
+      const x = v128.load(at);
+      const near = f64x2.pmax(x, lowest);
+      const t = f64x2.add(f64x2.mul(near, log2e), bias);
+      const r = Exp.rest(near, f64x2.sub(t, bias), ln2, ln2Rest);
+      const p = f64x2.add(Exp.beyond_one(r, q0, q1, q2, q3, q4, two), one);
+      const e = f64x2.mul(p, i64x2.shl(t, 52));
+      const top = f64x2.eq(x, max);
+      part = f64x2.add(part, v128.andnot(e, top));
+      tops = i64x2.sub(tops, top);
+      v128.store(at + offset, e);
+    }
+    sum = f64x2.add(sum, part);
   }
-  v128.store(SUM + lanes, f64x2.add(v128.load(SUM + lanes), sum));
+  v128.store(SUM + lanes, sum);
   // A whole number below 2^52, under the exponent of 2^52.
   const two52 = f64x2.splat(4503599627370496);
   v128.store(TOPS + lanes, f64x2.add(v128.load(TOPS + lanes), f64x2.sub(v128.or(tops, two52), two52)));

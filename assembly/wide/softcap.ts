@@ -10,31 +10,32 @@ import { Exp } from "./exp";
 
 export function cap_values(at: usize, slopes: usize, bytes: usize, cap: f64): void {
   const c = f64x2.splat(cap);
-  const sign = f64x2.splat(-0.0);
-  const two = f64x2.splat(-2);
-  const four = f64x2.splat(4);
+  const log2e = Exp.log2e();
+  const ln2 = Exp.ln2();
+  const ln2Rest = Exp.ln2_rest();
   const one = Exp.one();
+  const two = Exp.two();
+  const q0 = Exp.constant(0);
+  const q1 = Exp.constant(1);
+  const q2 = Exp.constant(2);
+  const q3 = Exp.constant(3);
+  const q4 = Exp.constant(4);
   const bias = Exp.bias();
+  const lowest = Exp.lowest();
   for (let i: usize = 0; i < bytes; i += 16) {
     const x = v128.load(at + i);
-    const v = f64x2.pmax(f64x2.mul(f64x2.div(f64x2.abs(x), c), two), Exp.lowest());
-    const t = f64x2.add(f64x2.mul(v, Exp.log2e()), bias);
-    const r = Exp.rest(v, f64x2.sub(t, bias), Exp.ln2(), Exp.ln2_rest());
-    const p = Exp.beyond_one(
-      r,
-      Exp.constant(0),
-      Exp.constant(1),
-      Exp.constant(2),
-      Exp.constant(3),
-      Exp.constant(4),
-      Exp.two(),
-    );
+    const u = f64x2.abs(f64x2.div(x, c));
+    const v = f64x2.pmax(f64x2.neg(f64x2.add(u, u)), lowest);
+    const t = f64x2.add(f64x2.mul(v, log2e), bias);
+    const r = Exp.rest(v, f64x2.sub(t, bias), ln2, ln2Rest);
     const scale = i64x2.shl(t, 52);
-    const grown = f64x2.mul(scale, p);
+    const grown = f64x2.mul(scale, Exp.beyond_one(r, q0, q1, q2, q3, q4, two));
     const q = f64x2.add(grown, scale);
-    const sum = f64x2.add(one, q);
-    const tanh = f64x2.div(f64x2.sub(f64x2.sub(one, scale), grown), sum);
-    v128.store(at + i, v128.or(f64x2.mul(c, tanh), v128.and(x, sign)));
-    v128.store(slopes + i, f64x2.div(f64x2.mul(four, q), f64x2.mul(sum, sum)));
+    const inverse = f64x2.div(one, f64x2.add(one, q));
+    const size = f64x2.mul(c, f64x2.mul(f64x2.sub(f64x2.sub(one, scale), grown), inverse));
+    const twice = f64x2.add(inverse, inverse);
+    // The sign is the difference between x and its size.
+    v128.store(at + i, v128.xor(size, v128.xor(x, f64x2.abs(x))));
+    v128.store(slopes + i, f64x2.mul(q, f64x2.mul(twice, twice)));
   }
 }

@@ -1,11 +1,12 @@
 /**
  * Rows in float64. A tile is up to 256 steps of eight lanes, 64 bytes each. Rows lie in it in one of two ways:
  *
- * - flat: one row, class c at lane c % 8 of step c / 8. That is for many classes that are neighbours. The lanes behind
- *   the last class are pads, and what the lanes come to is combined at the end.
  * - side by side: eight rows, a lane a row, class c at step c. Lanes without a row repeat the first.
+ * - flat: one row, class c at lane c % 8 of step c / 8. That is for classes that are neighbours, and too many for a tile
+ *   side by side. The lanes behind the last class are pads, and what the lanes come to is combined at the end.
  *
- * Inner loops are the same for both, and longer rows come in chunks.
+ * Inner loops are the same for both, and longer rows come in chunks. Which way a row lies depends on the layout alone, so
+ * that its results do not depend on its neighbours.
  *
  * The arrays are `[outer, classes, stride]`, of which the first `inner` positions take part: row q has its class c at
  * ((q / inner) · classes + c) · stride + q % inner.
@@ -15,8 +16,6 @@ import { narrow_each, narrow_steps, widen_each, widen_steps } from "./values";
 
 export const LANES: i32 = 8;
 const STEPS: i32 = 256;
-/** From how many classes on a row lies flat. */
-const MANY: i32 = 32;
 
 /** Three tiles, one behind the other: values, what belongs to each of them, and their slopes. */
 export const TILE = memory.data(49152, 16);
@@ -40,7 +39,7 @@ let classStride: usize = 1;
 
 /** Turns to the rows from `row`; returns how many there are in the tile. */
 export function tile_begin(row: i32, rows: i32, classes: i32, inner: i32, stride: i32): i32 {
-  flat = inner === 1 && stride === 1 && classes >= MANY;
+  flat = inner === 1 && stride === 1 && classes > STEPS;
   capacity = flat ? STEPS * LANES : STEPS;
   classStride = <usize>stride;
   rowsInTile = flat ? 1 : min(LANES, rows - row);
