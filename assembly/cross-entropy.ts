@@ -8,36 +8,54 @@
  *
  * keep their relative precision however small they are. A row leaves its target out by carrying -Infinity in its place
  * while it is summed, which is undone at once.
+ *
+ * With a weight w of the target's class, label smoothing ε and z-loss z, of which w and ε do not come together,
+ *
+ *   loss = (1 - ε) · w · log(1 + odds) + ε · (lse - mean x) + z · lse²
+ *   dx_j = scale · (T · p_j - ε / C)     dx_y = scale · (ε - ε / C - w · (1 - p_y) + 2z · lse · p_y)     T = w + 2z · lse
  */
 import { log_reference, shift_of } from "./exp";
-import { row_exp, row_exp_sum, row_max, row_scale } from "./exp-row";
+import { row_exp, row_exp_sum, row_max, row_scale, row_scale_offset } from "./exp-row";
+import { exchange, mask_of, size_of, value_of } from "./half";
+import { row_sum } from "./log-softmax";
 import { exp, log, log1p } from "./wide";
 
 /**
  * Losses of whole rows, in nats; 0 for a row whose target is `ignoreIndex`, which is not looked at. Returns `total` plus
- * their sum, added in the rows' order: blocks of rows come to the same bits as all rows at once.
+ * their sum, added in the rows' order: blocks of rows come to the same bits as all rows at once. `weights` are those of
+ * the classes, or 0 for none.
  */
 export function cross_entropy_forward(
   logits: usize,
+  kind: i32,
   targets: usize,
+  weights: usize,
   losses: usize,
   rows: i32,
   classes: i32,
   ignoreIndex: i32,
+  smoothing: f64,
+  zLoss: f64,
   total: f64,
 ): f64 {
-  const stride = (<usize>classes) << 2;
+  const size = size_of(kind);
+  const stride = <usize>classes * size;
   for (let row = 0; row < rows; row++, logits += stride, targets += 4, losses += 4) {
     const target = load<i32>(targets);
     let loss: f64 = 0;
     if (target !== ignoreIndex) {
-      const at = logits + ((<usize>target) << 2);
-      const x = load<f32>(at);
-      store<f32>(at, -Infinity);
-      const max = row_max(logits, classes);
-      const sum = row_exp_sum(logits, classes, max, 0);
-      store<f32>(at, x);
-      loss = target_loss(odds_against(max, sum, x), max, sum, x);
+      const at = logits + <usize>target * size;
+      const own = exchange(at, kind, mask_of(kind));
+      const max = row_max(logits, kind, classes);
+      const mean = smoothing === 0 ? 0 : mean_of(logits, kind, classes, at, own, shift_of(max));
+      const sum = row_exp_sum(logits, kind, classes, max, 0);
+      exchange(at, kind, own);
+      const x = value_of(own, kind);
+      const odds = odds_against(max, sum, x);
+      const nll = target_loss(odds, max, sum, x);
+      const near = near_log_sum_exp(odds, nll, max, sum, x);
+      const lse = <f64>shift_of(max) + near;
+      loss = row_loss(nll, near - mean, lse, weight_of(weights, target), smoothing, zLoss);
     }
     store<f32>(losses, <f32>loss);
     total += loss;
@@ -47,11 +65,13 @@ export function cross_entropy_forward(
 
 /**
  * The same, and with it the gradient of Σ scale · loss, the rows' scales being float64 that stand `scaleStride` bytes
- * apart: a stride of 0 gives all rows the same. `grad` may be the logits.
+ * apart: a stride of 0 gives all rows the same. `grad` may be the logits where these are float32.
  */
 export function cross_entropy_forward_backward(
   logits: usize,
+  kind: i32,
   targets: usize,
+  weights: usize,
   scales: usize,
   losses: usize,
   grad: usize,
@@ -59,35 +79,59 @@ export function cross_entropy_forward_backward(
   classes: i32,
   ignoreIndex: i32,
   scaleStride: usize,
+  smoothing: f64,
+  zLoss: f64,
   total: f64,
 ): f64 {
-  const stride = (<usize>classes) << 2;
+  const size = size_of(kind);
+  const stride = <usize>classes * size;
+  const gradStride = (<usize>classes) << 2;
   for (
     let row = 0;
     row < rows;
-    row++, logits += stride, targets += 4, scales += scaleStride, losses += 4, grad += stride
+    row++, logits += stride, targets += 4, scales += scaleStride, losses += 4, grad += gradStride
   ) {
     const target = load<i32>(targets);
     let loss: f64 = 0;
     if (target === ignoreIndex) {
-      memory.fill(grad, 0, stride);
+      memory.fill(grad, 0, gradStride);
     } else {
-      const offset = (<usize>target) << 2;
-      const x = load<f32>(logits + offset);
-      store<f32>(logits + offset, -Infinity);
-      const max = row_max(logits, classes);
-      const sum = row_exp(logits, grad, classes, max);
-      store<f32>(logits + offset, x);
+      const at = logits + <usize>target * size;
+      const own = exchange(at, kind, mask_of(kind));
+      const max = row_max(logits, kind, classes);
+      const mean = smoothing === 0 ? 0 : mean_of(logits, kind, classes, at, own, shift_of(max));
+      const sum = row_exp(logits, kind, grad, classes, max);
+      exchange(at, kind, own);
+      const x = value_of(own, kind);
       const odds = odds_against(max, sum, x);
-      const error = load<f64>(scales) * miss(odds);
-      row_scale(grad, classes, gradient_factor(error, sum));
-      store<f32>(grad + offset, target_gradient(error));
-      loss = target_loss(odds, max, sum, x);
+      const nll = target_loss(odds, max, sum, x);
+      const near = near_log_sum_exp(odds, nll, max, sum, x);
+      const lse = <f64>shift_of(max) + near;
+      const weight = weight_of(weights, target);
+      const scale = load<f64>(scales);
+      const factor = gradient_factor(error_of_others(scale, odds, lse, weight, zLoss), sum);
+      if (smoothing === 0) row_scale(grad, classes, factor);
+      else row_scale_offset(grad, classes, factor, <f32>(-scale * (smoothing / <f64>classes)));
+      const error = error_of_target(scale, odds, lse, weight, smoothing, <f64>classes, zLoss);
+      store<f32>(grad + ((<usize>target) << 2), target_gradient(error));
+      loss = row_loss(nll, near - mean, lse, weight, smoothing, zLoss);
     }
     store<f32>(losses, <f32>loss);
     total += loss;
   }
   return total;
+}
+
+/** The mean of a row's logits, each less `shift`, with the target's `own` bits in its place. */
+function mean_of(logits: usize, kind: i32, classes: i32, at: usize, own: u32, shift: f32): f64 {
+  const mask = exchange(at, kind, own);
+  const sum = row_sum(logits, kind, classes, <f64>shift, 0);
+  exchange(at, kind, mask);
+  return sum / <f64>classes;
+}
+
+function weight_of(weights: usize, target: i32): f64 {
+  return weights === 0 ? 1 : load<f64>(weights + ((<usize>target) << 3));
 }
 
 /**
@@ -105,17 +149,45 @@ export function target_loss(odds: f64, max: f32, sum: f64, target: f32): f64 {
   return odds === Infinity ? <f64>shift_of(max) - <f64>target + (log_reference(max) + log(sum)) : log1p(odds);
 }
 
+/** log Σ e^x over all classes, less what the row is shifted by; `nll` is `target_loss`. */
+export function near_log_sum_exp(odds: f64, nll: f64, max: f32, sum: f64, target: f32): f64 {
+  return odds === Infinity ? log_reference(max) + log(sum) : <f64>target - <f64>shift_of(max) + nll;
+}
+
+/** The loss with all its terms; `meanLoss`, the mean of lse - x, counts only where there is smoothing. */
+export function row_loss(nll: f64, meanLoss: f64, lse: f64, weight: f64, smoothing: f64, zLoss: f64): f64 {
+  return (1 - smoothing) * weight * nll + smoothing * meanLoss + zLoss * lse * lse;
+}
+
 /** 1 - p_y */
 export function miss(odds: f64): f64 {
   return 1 / (1 + 1 / odds);
 }
 
-/** The gradient at the target; `error` is scale · (1 - p_y). */
+/** scale · T · (1 - p_y): what the others' gradients sum to, but for the smoothing. */
+export function error_of_others(scale: f64, odds: f64, lse: f64, weight: f64, zLoss: f64): f64 {
+  return scale * (weight + 2 * zLoss * lse) * miss(odds);
+}
+
+/** The gradient at the target, negated. */
+export function error_of_target(
+  scale: f64,
+  odds: f64,
+  lse: f64,
+  weight: f64,
+  smoothing: f64,
+  classes: f64,
+  zLoss: f64,
+): f64 {
+  return scale * (weight * miss(odds) - (smoothing - smoothing / classes) - (2 * zLoss * lse) / (1 + odds));
+}
+
+/** The gradient at the target. */
 export function target_gradient(error: f64): f32 {
   return <f32>(0 - error); // 0 rather than -0 for a loss of 0
 }
 
-/** What the exponentials of the others, which sum to `sum`, are multiplied by to become scale · p_j. */
+/** What the exponentials of the others, which sum to `sum`, are multiplied by to sum to `error`. */
 export function gradient_factor(error: f64, sum: f64): f32 {
   return <f32>(sum === 0 ? error : error / sum);
 }

@@ -21,6 +21,13 @@ export abstract class Lanes {
     );
   }
 
+  /** The largest of eight unsigned integers. */
+  static max_u16(v: v128): u32 {
+    v = i16x8.max_u(v, i64x2.shr_u(v, 32));
+    v = i16x8.max_u(v, i64x2.shr_u(v, 16));
+    return max<u32>(i16x8.extract_lane_u(v, 0), i16x8.extract_lane_u(v, 4));
+  }
+
   /** The four lanes as two sums of pairs in float64. */
   @inline static widen_sum(v: v128): v128 {
     return f64x2.add(f64x2.promote_low_f32x4(v), Lanes.promote_high(v));

@@ -3,6 +3,7 @@
  * on a lane a row, over the arrays that tile.ts describes. `rows` counts outer · inner.
  */
 import { Exp, INVERSE_KAPPA, LN2, LOG_KAPPA } from "./exp";
+import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 import {
   CHUNK,
@@ -14,12 +15,13 @@ import {
   SHIFT,
   SUM,
   TILE,
+  tile_add,
   tile_begin,
   tile_clear,
   tile_exp,
-  tile_lane,
   tile_load,
   tile_max,
+  tile_place,
   tile_reference,
   tile_scale,
   tile_shift,
@@ -38,6 +40,7 @@ const ALL = memory.data<i32>([-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1
 
 export function log_sum_exp_forward_tile(
   logits: usize,
+  kind: i32,
   lse: usize,
   rows: i32,
   classes: i32,
@@ -46,16 +49,17 @@ export function log_sum_exp_forward_tile(
 ): void {
   for (let row = 0; row < rows; row += LANES) {
     const count = tile_begin(row, rows, classes, inner, stride);
-    take_exponentials(logits, classes, read_maxima(logits, classes));
+    take_exponentials(logits, kind, classes, read_maxima(logits, kind, classes));
     compute_logarithms();
     for (let lane = 0; lane < count; lane++) {
-      store<f32>(lse + ((<usize>(row + lane)) << 2), log_sum_exp_of_lane(logits, lane, classes));
+      store<f32>(lse + ((<usize>(row + lane)) << 2), log_sum_exp_of_lane(logits, kind, lane, classes));
     }
   }
 }
 
 export function log_softmax_forward_tile(
   logits: usize,
+  kind: i32,
   logProbs: usize,
   rows: i32,
   classes: i32,
@@ -64,12 +68,12 @@ export function log_softmax_forward_tile(
 ): void {
   for (let row = 0; row < rows; row += LANES) {
     tile_begin(row, rows, classes, inner, stride);
-    take_exponentials(logits, classes, read_maxima(logits, classes));
+    take_exponentials(logits, kind, classes, read_maxima(logits, kind, classes));
     compute_logarithms();
     split_logarithms();
     for (let first = 0; first < classes; first += CHUNK) {
       const n = min(CHUNK, classes - first);
-      tile_load(TILE, logits, first, n);
+      tile_load(TILE, logits, kind, first, n);
       subtract_logarithms(n);
       tile_store(TILE, logProbs, first, n);
     }
@@ -78,6 +82,7 @@ export function log_softmax_forward_tile(
 
 export function softmax_forward_tile(
   logits: usize,
+  kind: i32,
   probs: usize,
   rows: i32,
   classes: i32,
@@ -86,13 +91,13 @@ export function softmax_forward_tile(
 ): void {
   for (let row = 0; row < rows; row += LANES) {
     tile_begin(row, rows, classes, inner, stride);
-    const shifted = read_maxima(logits, classes);
-    take_exponentials(logits, classes, shifted);
+    const shifted = read_maxima(logits, kind, classes);
+    take_exponentials(logits, kind, classes, shifted);
     compute_factors();
     for (let first = 0; first < classes; first += CHUNK) {
       const n = min(CHUNK, classes - first);
       if (classes > CHUNK) {
-        tile_load(TILE, logits, first, n);
+        tile_load(TILE, logits, kind, first, n);
         if (shifted) tile_shift(n);
         tile_exp(n);
       }
@@ -116,13 +121,13 @@ export function log_softmax_backward_tile(
     tile_clear();
     for (let first = 0; first < classes; first += CHUNK) {
       const n = min(CHUNK, classes - first);
-      tile_load(TILE, gradOutput, first, n);
-      add_all(n);
+      tile_load(TILE, gradOutput, FLOAT32, first, n);
+      tile_add(n, SUM);
     }
     for (let first = 0; first < classes; first += CHUNK) {
       const n = min(CHUNK, classes - first);
-      tile_load(TILE, gradOutput, first, n);
-      tile_load(SECOND, logProbs, first, n);
+      tile_load(TILE, gradOutput, FLOAT32, first, n);
+      tile_load(SECOND, logProbs, FLOAT32, first, n);
       for (let v: usize = 0; v < width >> 4; v++) subtract_exponentials(v, n);
       tile_store(TILE, grad, first, n);
     }
@@ -143,14 +148,14 @@ export function softmax_backward_tile(
     tile_clear();
     for (let first = 0; first < classes; first += CHUNK) {
       const n = min(CHUNK, classes - first);
-      tile_load(TILE, gradOutput, first, n);
-      tile_load(SECOND, probs, first, n);
+      tile_load(TILE, gradOutput, FLOAT32, first, n);
+      tile_load(SECOND, probs, FLOAT32, first, n);
       add_products(n);
     }
     for (let first = 0; first < classes; first += CHUNK) {
       const n = min(CHUNK, classes - first);
-      tile_load(TILE, gradOutput, first, n);
-      tile_load(SECOND, probs, first, n);
+      tile_load(TILE, gradOutput, FLOAT32, first, n);
+      tile_load(SECOND, probs, FLOAT32, first, n);
       multiply_deviations(n);
       tile_store(TILE, grad, first, n);
     }
@@ -158,21 +163,21 @@ export function softmax_backward_tile(
 }
 
 /** The maxima of the rows, and with them the references; whether there is a shift. A single chunk stays in the tile. */
-function read_maxima(logits: usize, classes: i32): bool {
+function read_maxima(logits: usize, kind: i32, classes: i32): bool {
   tile_clear();
   for (let first = 0; first < classes; first += CHUNK) {
     const n = min(CHUNK, classes - first);
-    tile_load(TILE, logits, first, n);
+    tile_load(TILE, logits, kind, first, n);
     tile_max(n);
   }
   return tile_reference();
 }
 
 /** The exponentials and their sums. A single chunk of them stays in the tile. */
-function take_exponentials(logits: usize, classes: i32, shifted: bool): void {
+function take_exponentials(logits: usize, kind: i32, classes: i32, shifted: bool): void {
   for (let first = 0; first < classes; first += CHUNK) {
     const n = min(CHUNK, classes - first);
-    if (classes > CHUNK) tile_load(TILE, logits, first, n);
+    if (classes > CHUNK) tile_load(TILE, logits, kind, first, n);
     if (shifted) tile_shift(n);
     tile_exp(n);
   }
@@ -192,13 +197,17 @@ function compute_logarithms(): void {
 }
 
 /** A lane's log-sum-exp; Infinity where its maximum is, unless there is a NaN beside it. */
-function log_sum_exp_of_lane(logits: usize, lane: i32, classes: i32): f32 {
+function log_sum_exp_of_lane(logits: usize, kind: i32, lane: i32, classes: i32): f32 {
   const sum = load<f64>(SUM + ((<usize>lane) << 3));
   if (sum === 0) return -Infinity;
   if (load<f32>(MAX + ((<usize>lane) << 2)) < Infinity) {
     return <f32>(<f64>load<f32>(SHIFT + ((<usize>lane) << 2)) + load<f64>(LOGARITHMS + ((<usize>lane) << 3)));
   }
-  for (let c = 0; c < classes; c++) if (isNaN(load<f32>(tile_lane(logits, lane, c)))) return NaN;
+  for (let first = 0; first < classes; first += CHUNK) {
+    const n = min(CHUNK, classes - first);
+    tile_load(TILE, logits, kind, first, n);
+    for (let c = 0; c < n; c++) if (isNaN(load<f32>(tile_place(TILE, lane, c, 0, n)))) return NaN;
+  }
   return Infinity;
 }
 
@@ -235,22 +244,6 @@ function compute_factors(): void {
     const sum = v128.load(SUM + (pair << 4));
     const none = f64x2.eq(sum, f64x2.splat(0));
     Wide.store(FACTORS + (pair << 3), v128.or(f64x2.div(f64x2.splat(1), sum), none));
-  }
-}
-
-/** Adds n classes to the sums. */
-function add_all(n: i32): void {
-  for (let v: usize = 0; v < width >> 4; v++) {
-    let low = v128.load(SUM + (v << 5));
-    let high = v128.load(SUM + (v << 5), 16);
-    const end = TILE + (v << 4) + <usize>n * CLASS;
-    for (let at = TILE + (v << 4); at < end; at += CLASS) {
-      const g = v128.load(at);
-      low = f64x2.add(low, f64x2.promote_low_f32x4(g));
-      high = f64x2.add(high, Lanes.promote_high(g));
-    }
-    v128.store(SUM + (v << 5), low);
-    v128.store(SUM + (v << 5), high, 16);
   }
 }
 

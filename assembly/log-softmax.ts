@@ -7,29 +7,31 @@
  */
 import { Exp, INVERSE_KAPPA, log_reference, shift_of } from "./exp";
 import { BLOCK, row_exp, row_exp_sum, row_max, row_scale } from "./exp-row";
+import { Logits, size_of, value_at } from "./half";
+import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 import { log } from "./wide";
 
-export function log_sum_exp_forward(logits: usize, lse: usize, rows: i32, classes: i32): void {
-  const stride = (<usize>classes) << 2;
+export function log_sum_exp_forward(logits: usize, kind: i32, lse: usize, rows: i32, classes: i32): void {
+  const stride = <usize>classes * size_of(kind);
   for (let row = 0; row < rows; row++, logits += stride, lse += 4) {
-    const max = row_max(logits, classes);
-    store<f32>(lse, <f32>log_sum_exp_of(max, row_exp_sum(logits, classes, max, 0)));
+    const max = row_max(logits, kind, classes);
+    store<f32>(lse, <f32>log_sum_exp_of(max, row_exp_sum(logits, kind, classes, max, 0)));
   }
 }
 
-export function log_softmax_forward(logits: usize, logProbs: usize, rows: i32, classes: i32): void {
-  const stride = (<usize>classes) << 2;
-  for (let row = 0; row < rows; row++, logits += stride, logProbs += stride) {
-    const max = row_max(logits, classes);
-    row_log_softmax(logits, logProbs, classes, max, row_exp_sum(logits, classes, max, 0));
+export function log_softmax_forward(logits: usize, kind: i32, logProbs: usize, rows: i32, classes: i32): void {
+  const stride = <usize>classes * size_of(kind);
+  for (let row = 0; row < rows; row++, logits += stride, logProbs += (<usize>classes) << 2) {
+    const max = row_max(logits, kind, classes);
+    row_log_softmax(logits, kind, logProbs, classes, max, row_exp_sum(logits, kind, classes, max, 0));
   }
 }
 
-export function softmax_forward(logits: usize, probs: usize, rows: i32, classes: i32): void {
-  const stride = (<usize>classes) << 2;
-  for (let row = 0; row < rows; row++, logits += stride, probs += stride) {
-    const sum = row_exp(logits, probs, classes, row_max(logits, classes));
+export function softmax_forward(logits: usize, kind: i32, probs: usize, rows: i32, classes: i32): void {
+  const stride = <usize>classes * size_of(kind);
+  for (let row = 0; row < rows; row++, logits += stride, probs += (<usize>classes) << 2) {
+    const sum = row_exp(logits, kind, probs, classes, row_max(logits, kind, classes));
     row_scale(probs, classes, softmax_factor(sum));
   }
 }
@@ -37,7 +39,7 @@ export function softmax_forward(logits: usize, probs: usize, rows: i32, classes:
 export function log_softmax_backward(gradOutput: usize, logProbs: usize, grad: usize, rows: i32, classes: i32): void {
   const stride = (<usize>classes) << 2;
   for (let row = 0; row < rows; row++, gradOutput += stride, logProbs += stride, grad += stride) {
-    row_log_softmax_backward(gradOutput, logProbs, grad, classes, row_sum(gradOutput, classes, 0));
+    row_log_softmax_backward(gradOutput, logProbs, grad, classes, row_sum(gradOutput, FLOAT32, classes, 0, 0));
   }
 }
 
@@ -65,29 +67,46 @@ export function softmax_factor(sum: f64): f32 {
  * float32 and what that rounds off. No rounding makes a probability larger than 1. A row of only -Infinity, with
  * +Infinity or with NaN has no log-softmax but NaN.
  */
-export function row_log_softmax(logits: usize, logProbs: usize, n: i32, max: f32, sum: f64): void {
+export function row_log_softmax(logits: usize, kind: i32, logProbs: usize, n: i32, max: f32, sum: f64): void {
   const shift = shift_of(max);
   const lse = log_reference(max) + log(sum);
   const near = shift === 0 ? <f32>lse : shift;
   const rest = <f32>(shift === 0 ? lse - <f64>near : lse);
+  if (kind === FLOAT32) subtract<f32>(logits, kind, logProbs, n, near, rest);
+  else if (kind === FLOAT16) subtract<i16>(logits, kind, logProbs, n, near, rest);
+  else subtract<u16>(logits, kind, logProbs, n, near, rest);
+}
+
+/** min(x - near - rest, 0) */
+function subtract<T>(logits: usize, kind: i32, out: usize, n: i32, near: f32, rest: f32): void {
+  const places = Logits.places();
+  const scale = Logits.scale();
+  const floor = Logits.floor();
+  const size = sizeof<T>();
   const a = f32x4.splat(near);
   const b = f32x4.splat(rest);
   const zero = f32x4.splat(0);
-  for (; n >= 8; n -= 8, logits += 32, logProbs += 32) {
-    const x = v128.load(logits);
-    const y = v128.load(logits, 16);
-    v128.store(logProbs, f32x4.pmin(f32x4.sub(f32x4.sub(x, a), b), zero));
-    v128.store(logProbs, f32x4.pmin(f32x4.sub(f32x4.sub(y, a), b), zero), 16);
+  for (; n >= 8; n -= 8, logits += 8 * size, out += 32) {
+    const x = Logits.masked<T>(Logits.load<T>(logits, places, scale), floor);
+    const y = Logits.masked<T>(Logits.load_next<T>(logits, places, scale), floor);
+    v128.store(out, f32x4.pmin(f32x4.sub(f32x4.sub(x, a), b), zero));
+    v128.store(out, f32x4.pmin(f32x4.sub(f32x4.sub(y, a), b), zero), 16);
   }
-  for (; n > 0; n--, logits += 4, logProbs += 4) {
-    const y = load<f32>(logits) - near - rest;
-    store<f32>(logProbs, y > 0 ? 0 : y);
+  for (; n > 0; n--, logits += size, out += 4) {
+    const y = value_at(logits, kind) - near - rest;
+    store<f32>(out, y > 0 ? 0 : y);
   }
 }
 
-/** `sum` + Σ values, in float64. */
-export function row_sum(values: usize, n: i32, sum: f64): f64 {
-  for (; n > 0; n -= BLOCK, values += BLOCK << 2) sum += sum_block(values, min(n, BLOCK));
+/** `sum` + Σ (value - shift), in float64. */
+export function row_sum(values: usize, kind: i32, n: i32, shift: f64, sum: f64): f64 {
+  const stride = <usize>BLOCK * size_of(kind);
+  for (; n > 0; n -= BLOCK, values += stride) {
+    const count = min(n, BLOCK);
+    if (kind === FLOAT32) sum += sum_block<f32>(values, kind, count, shift);
+    else if (kind === FLOAT16) sum += sum_block<i16>(values, kind, count, shift);
+    else sum += sum_block<u16>(values, kind, count, shift);
+  }
   return sum;
 }
 
@@ -139,17 +158,22 @@ export function row_softmax_backward(gradOutput: usize, probs: usize, grad: usiz
   }
 }
 
-/** Σ of up to a block of float32, each added in float64. */
-function sum_block(values: usize, n: i32): f64 {
+/** Σ of up to a block of values, each added in float64. */
+function sum_block<T>(values: usize, kind: i32, n: i32, shift: f64): f64 {
+  const places = Logits.places();
+  const scale = Logits.scale();
+  const floor = Logits.floor();
+  const size = sizeof<T>();
+  const s = f64x2.splat(shift);
   let a = f64x2.splat(0);
   let b = a;
-  for (; n >= 4; n -= 4, values += 16) {
-    const v = v128.load(values);
-    a = f64x2.add(a, f64x2.promote_low_f32x4(v));
-    b = f64x2.add(b, Lanes.promote_high(v));
+  for (; n >= 4; n -= 4, values += 4 * size) {
+    const v = Logits.masked<T>(Logits.load<T>(values, places, scale), floor);
+    a = f64x2.add(a, f64x2.sub(f64x2.promote_low_f32x4(v), s));
+    b = f64x2.add(b, f64x2.sub(Lanes.promote_high(v), s));
   }
   let sum = Lanes.sum_f64(f64x2.add(a, b));
-  for (; n > 0; n--, values += 4) sum += <f64>load<f32>(values);
+  for (; n > 0; n--, values += size) sum += <f64>value_at(values, kind) - shift;
   return sum;
 }
 

@@ -1,8 +1,4 @@
-/** Places in linear memory, 16-byte aligned. Only tensors and the scratch of a core live here; kernels never allocate. */
-export function allocate(bytes: usize): usize {
-  return heap.alloc(bytes);
-}
-
-export function release(place: usize): void {
-  heap.free(place);
+/** Where the static data ends: from there on the memory is its owner's, who hands it out and grows it. */
+export function heap_base(): usize {
+  return __heap_base;
 }

@@ -7,7 +7,9 @@
  * ((q / inner) · classes + c) · stride + q % inner.
  */
 import { Exp, FAR, HEADROOM } from "./exp";
+import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
+import { Half } from "./widen";
 
 export const LANES: i32 = 16;
 export const CHUNK: i32 = 256;
@@ -64,13 +66,13 @@ export function tile_begin(row: i32, rows: i32, classes: i32, inner: i32, stride
   return rowsInTile;
 }
 
-/** Where class c of a lane's row lies in `array`. */
-export function tile_lane(array: usize, lane: i32, c: i32): usize {
-  return array + load<u32>(START + ((<usize>lane) << 2)) + <usize>c * classStride;
+/** Fills a tile with the classes from `first` to `first + n` of its rows in `array`, widened to float32. */
+export function tile_load(tile: usize, array: usize, kind: i32, first: i32, n: i32): void {
+  if (kind === FLOAT32) tile_load_floats(tile, array, first, n);
+  else tile_load_halves(tile, array, kind, first, n);
 }
 
-/** Fills a tile with the classes from `first` to `first + n` of its rows in `array`. */
-export function tile_load(tile: usize, array: usize, first: i32, n: i32): void {
+function tile_load_floats(tile: usize, array: usize, first: i32, n: i32): void {
   const at = array + <usize>first * classStride;
   if (arrangement === NEIGHBOURS) {
     let from = at + load<u32>(START);
@@ -111,6 +113,27 @@ export function tile_load(tile: usize, array: usize, first: i32, n: i32): void {
       let from = at + load<u32>(START + ((<usize>lane) << 2));
       let to = tile;
       for (let c = 0; c < n; c++, from += classStride, to += CLASS) store<f32>(to, load<f32>(from));
+    }
+  }
+}
+
+/** The places are those of float32, by half. */
+function tile_load_halves(tile: usize, array: usize, kind: i32, first: i32, n: i32): void {
+  const step = classStride >> 1;
+  const at = array + <usize>first * step;
+  if (arrangement === NEIGHBOURS) {
+    let from = at + (load<u32>(START) >> 1);
+    for (let c = 0; c < n; c++, from += step, tile += CLASS) {
+      v128.store(tile, Half.load4(from, kind));
+      v128.store(tile, Half.load4(from + 8, kind), 16);
+      v128.store(tile, Half.load4(from + 16, kind), 32);
+      v128.store(tile, Half.load4(from + 24, kind), 48);
+    }
+  } else {
+    for (let lane = 0; lane < <i32>(width >> 2); lane++, tile += 4) {
+      let from = at + (load<u32>(START + ((<usize>lane) << 2)) >> 1);
+      let to = tile;
+      for (let c = 0; c < n; c++, from += step, to += CLASS) store<f32>(to, Half.load(from, kind));
     }
   }
 }
@@ -210,6 +233,31 @@ export function tile_shift(n: i32): void {
 /** Turns n classes into their steps e^x · 2^-m, and adds these to the sums. */
 export function tile_exp(n: i32): void {
   for (let v: usize = 0; v < width >> 4; v++) exp_vector(TILE + (v << 4), n, REFERENCE + (v << 4), SUM + (v << 5));
+}
+
+/** Adds n classes, as they stand, to float64 sums of the lanes. */
+export function tile_add(n: i32, sums: usize): void {
+  for (let v: usize = 0; v < width >> 4; v++) {
+    let low = v128.load(sums + (v << 5));
+    let high = v128.load(sums + (v << 5), 16);
+    const end = TILE + (v << 4) + <usize>n * CLASS;
+    for (let at = TILE + (v << 4); at < end; at += CLASS) {
+      const x = v128.load(at);
+      low = f64x2.add(low, f64x2.promote_low_f32x4(x));
+      high = f64x2.add(high, Lanes.promote_high(x));
+    }
+    v128.store(sums + (v << 5), low);
+    v128.store(sums + (v << 5), high, 16);
+  }
+}
+
+/** Takes one number a lane off n classes; lanes that are not kept stay as they are. */
+export function tile_subtract(n: i32, numbers: usize, kept: usize): void {
+  for (let i: usize = 0; i < width; i += 16) {
+    const number = v128.and(v128.load(numbers + i), v128.load(kept + i));
+    const end = TILE + i + <usize>n * CLASS;
+    for (let at = TILE + i; at < end; at += CLASS) v128.store(at, f32x4.sub(v128.load(at), number));
+  }
 }
 
 /** Multiplies n classes by a factor a lane; lanes that are not kept become 0, whatever they hold. */

@@ -8,12 +8,11 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { createCore } from "surprisal";
-import { CALLS, contendersOf, openCores } from "./contenders.js";
+import { contendersOf, LOSSES, openCores } from "./contenders.js";
 import { makeInputs, SHAPES } from "./inputs.js";
 import { measure } from "./measure.js";
-import { openTable } from "./readme.js";
-import { describeRun, type Row, rowsOf } from "./record.js";
+import { openSection } from "./readme.js";
+import { describeMachine, type Row, type Run, rowsOf } from "./record.js";
 import { makeReference } from "./reference.js";
 import { formatCase, formatMarkdown, formatSetup } from "./report.js";
 import { measureSetup } from "./setup.js";
@@ -27,7 +26,7 @@ const { values: options } = parseArgs({
   },
 });
 if (options.record && options.only !== "") throw new Error("--record keeps whole runs: leave --only out");
-const writeTable = options.record ? openTable() : undefined;
+const writeTable = options.record ? openSection("bench") : undefined;
 
 const plan = options.quick ? { rounds: 5, turn: 40 } : { rounds: 15, turn: 100 };
 const only = new RegExp(options.only);
@@ -35,21 +34,21 @@ const only = new RegExp(options.only);
 const setup = await measureSetup();
 console.log(`${formatSetup(setup)}\n`);
 
-const { cores, missing } = openCores();
+const { auto, cores, missing } = openCores();
 for (const reason of missing) console.log(`Left out is ${reason}.\n`);
 
 const rows: Row[] = [];
 for (const [count, classes] of SHAPES) {
-  const calls = CALLS.filter((call) => only.test(`${count}x${classes} ${call}`));
+  const calls = LOSSES.filter((call) => only.test(`${count}x${classes} ${call}`));
   if (calls.length === 0) continue;
 
   const inputs = makeInputs(count, classes);
-  const reference = makeReference(inputs);
   for (const call of calls) {
+    const reference = makeReference(call, inputs);
     const contenders = contendersOf(call, inputs, cores);
-    for (const contender of contenders) verify(call, inputs, contender, reference);
+    for (const contender of contenders) await verify(call, inputs, contender, reference);
 
-    const measured = rowsOf(call, inputs, measure(contenders, plan));
+    const measured = rowsOf(call, inputs, await measure(contenders, plan));
     for (const contender of contenders) contender.dispose?.();
     rows.push(...measured);
     console.log(`${formatCase(measured)}\n`);
@@ -57,7 +56,7 @@ for (const [count, classes] of SHAPES) {
 }
 
 if (writeTable) {
-  const run = describeRun(createCore().backend, plan.rounds, setup, rows);
+  const run: Run = { ...describeMachine(), auto, rounds: plan.rounds, setup, rows };
   writeFileSync(new URL("record.json", import.meta.url), `${JSON.stringify(run, null, 2)}\n`);
   writeTable(formatMarkdown(run));
 }

@@ -53,3 +53,41 @@ export function crossEntropyWithGrad(logits: Float32Array, targets: Int32Array, 
   }
   return total / rows;
 }
+
+/** x - log Σ e^x of each row, written to `logProbs`, whose first value it returns. */
+export function logSoftmax(x: Float32Array, classes: number, logProbs: Float32Array): number {
+  for (let first = 0; first < x.length; first += classes) {
+    const end = first + classes;
+    let max = Number.NEGATIVE_INFINITY;
+    for (let i = first; i < end; i++) {
+      const value = x[i] as number;
+      if (value > max) max = value;
+    }
+    let sum = 0;
+    for (let i = first; i < end; i++) sum += Math.exp((x[i] as number) - max);
+    const lse = max + Math.log(sum);
+    for (let i = first; i < end; i++) logProbs[i] = (x[i] as number) - lse;
+  }
+  return logProbs[0] as number;
+}
+
+/** e^x / Σ e^x of each row, written to `probs`, whose first value it returns. */
+export function softmax(x: Float32Array, classes: number, probs: Float32Array): number {
+  for (let first = 0; first < x.length; first += classes) {
+    const end = first + classes;
+    let max = Number.NEGATIVE_INFINITY;
+    for (let i = first; i < end; i++) {
+      const value = x[i] as number;
+      if (value > max) max = value;
+    }
+    let sum = 0;
+    for (let i = first; i < end; i++) {
+      const e = Math.exp((x[i] as number) - max);
+      probs[i] = e;
+      sum += e;
+    }
+    const scale = 1 / sum;
+    for (let i = first; i < end; i++) probs[i] = (probs[i] as number) * scale;
+  }
+  return probs[0] as number;
+}

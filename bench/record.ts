@@ -19,13 +19,17 @@ export interface Row {
   readonly speedUp: number;
 }
 
-/** A whole run, and what it ran on. */
-export interface Run {
+/** What a run ran on, and when. */
+export interface Machine {
   readonly date: string;
   readonly cpu: string;
   readonly system: string;
   readonly node: string;
   readonly v8: string;
+}
+
+/** A whole run. */
+export interface Run extends Machine {
   /** The backend that `auto` takes here. */
   readonly auto: string;
   readonly rounds: number;
@@ -33,24 +37,20 @@ export interface Run {
   readonly rows: readonly Row[];
 }
 
-export function describeRun(auto: string, rounds: number, setup: Setup, rows: readonly Row[]): Run {
+export function describeMachine(): Machine {
   return {
     date: new Date().toISOString().slice(0, 10),
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     system: `${platform()} ${arch()}`,
     node: process.versions.node,
     v8: process.versions.v8,
-    auto,
-    rounds,
-    setup,
-    rows,
   };
 }
 
 /** The rows of one case. A speed-up is the median of the ratios that each round came to by itself. */
 export function rowsOf(call: Call, { rows, classes }: Inputs, times: ReadonlyMap<Contender, readonly number[]>): Row[] {
   return [...times].map(([contender, own]) => {
-    const baseline = baselineOf(contender, times);
+    const baseline = times.get(baselineOf(contender, times.keys())) ?? [];
     const nanoseconds = median(own);
     return {
       rows,
@@ -61,14 +61,19 @@ export function rowsOf(call: Call, { rows, classes }: Inputs, times: ReadonlyMap
       nanoseconds: rounded(nanoseconds),
       logitsPerSecond: rounded((rows * classes * 1e9) / nanoseconds),
       spread: rounded(spread(own)),
-      speedUp: rounded(median(own.map((time, round) => (baseline[round] ?? Number.NaN) / time))),
+      speedUp: rounded(ratio(baseline, own)),
     };
   });
 }
 
-/** Plain loops that allocate the gradient for those that do, else plain loops that are given it, the faster ones. */
-function baselineOf({ memory }: Contender, times: ReadonlyMap<Contender, readonly number[]>): readonly number[] {
-  const plain = [...times].filter(([contender]) => contender.implementation === PLAIN);
-  const alike = plain.find(([contender]) => contender.memory === (memory === "tensor" ? "out" : memory));
-  return (alike ?? plain[0])?.[1] ?? [];
+/** How many times as long one took as the other: the median over the rounds that both took part in. */
+export function ratio(one: readonly number[], other: readonly number[]): number {
+  return median(one.map((time, round) => time / (other[round] ?? Number.NaN)));
+}
+
+/** Plain loops that allocate the result for those that do, else plain loops that are given it, the faster ones. */
+export function baselineOf(contender: Contender, contenders: Iterable<Contender>): Contender {
+  const memory = contender.memory === "tensor" ? "out" : contender.memory;
+  const plain = [...contenders].filter(({ implementation }) => implementation === PLAIN);
+  return plain.find((each) => each.memory === memory) ?? plain[0] ?? contender;
 }

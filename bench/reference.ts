@@ -1,16 +1,31 @@
+import type { Call } from "./contenders.js";
 import type { Inputs } from "./inputs.js";
 
-/** What every contender has to come to: the mean loss and its gradient. */
+/** What every contender has to come to. */
 export interface Reference {
-  readonly loss: number;
-  readonly grad: Float64Array;
+  /** The mean loss, of a call that has one. */
+  readonly loss?: number;
+  /** The array that the call writes. */
+  readonly output: Float64Array;
+}
+
+export function makeReference(call: Call, inputs: Inputs): Reference {
+  switch (call) {
+    case "crossEntropy":
+    case "crossEntropyWithGrad":
+      return makeLoss(inputs);
+    case "logSoftmax":
+      return { output: eachRow(inputs, (x, max, sum) => x - max - Math.log(sum)) };
+    case "softmax":
+      return { output: eachRow(inputs, (x, max, sum) => Math.exp(x - max) / sum) };
+  }
 }
 
 /**
  * In float64 throughout. The target stays out of the sum: its gradient is minus the probability of all others, to
  * full precision where that of the target itself is too close to 1 to tell.
  */
-export function makeReference({ rows, classes, logits, targets }: Inputs): Reference {
+function makeLoss({ rows, classes, logits, targets }: Inputs): Reference {
   const grad = new Float64Array(logits.length);
   let total = 0;
   targets.forEach((target, row) => {
@@ -32,5 +47,19 @@ export function makeReference({ rows, classes, logits, targets }: Inputs): Refer
     });
     probs[target] = -others / sum / rows;
   });
-  return { loss: total / rows, grad };
+  return { loss: total / rows, output: grad };
+}
+
+/** A value for each logit, of its row's maximum and the sum of e^(x - maximum). */
+function eachRow({ classes, logits }: Inputs, value: (x: number, max: number, sum: number) => number): Float64Array {
+  const output = new Float64Array(logits.length);
+  for (let first = 0; first < logits.length; first += classes) {
+    const row = logits.subarray(first, first + classes);
+    const max = row.reduce((a, b) => Math.max(a, b));
+    const sum = row.reduce((total, x) => total + Math.exp(x - max), 0);
+    row.forEach((x, c) => {
+      output[first + c] = value(x, max, sum);
+    });
+  }
+  return output;
 }

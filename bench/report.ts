@@ -1,5 +1,6 @@
 import { type Call, PLAIN } from "./contenders.js";
-import type { Row, Run } from "./record.js";
+import { cells, duration, millions, times } from "./format.js";
+import type { Machine, Row, Run } from "./record.js";
 import type { Setup } from "./setup.js";
 
 /** One case for the terminal: a line a contender, those slower than plain loops marked. */
@@ -17,13 +18,17 @@ export function formatCase(rows: readonly Row[]): string {
     [
       `  ${row.implementation}, ${row.memory}`.padEnd(38),
       row.nanoseconds.toFixed(row.nanoseconds < 1000 ? 1 : 0).padStart(14),
-      millions(row.logitsPerSecond).padStart(10),
+      `${millions(row.logitsPerSecond)} M`.padStart(10),
       `±${(row.spread * 100).toFixed(1)}%`.padStart(8),
-      times(row).padStart(10),
+      times(row.speedUp).padStart(10),
       row.speedUp < 1 ? "  slower" : "",
     ].join(""),
   );
   return [head.join(""), ...lines].join("\n");
+}
+
+export function formatMachine({ cpu, node, v8, system }: Machine): string {
+  return `${cpu}, Node ${node} (V8 ${v8}), ${system}`;
 }
 
 export function formatSetup({ importMs, firstCallMs, binaries }: Setup): string {
@@ -45,13 +50,13 @@ export function formatMarkdown(run: Run): string {
       rows.find((row) => row.implementation === implementation && row.memory === memory);
     return cells([
       `${first.rows} × ${first.classes}`,
-      labels[first.call],
-      duration(find(PLAIN, reused)?.nanoseconds),
+      LABELS[first.call],
+      time(find(PLAIN, reused)),
       ...others.map((name) => speedUp(find(name, reused))),
       speedUp(find(run.auto, "array")),
       speedUp(find(run.auto, "out")),
       speedUp(find(run.auto, "tensor")),
-      duration(find(run.auto, "tensor")?.nanoseconds),
+      time(find(run.auto, "tensor")),
     ]);
   });
   return [
@@ -63,7 +68,7 @@ export function formatMarkdown(run: Run): string {
     "",
     formatSetup(run.setup),
     "",
-    `${run.cpu}, Node ${run.node} (V8 ${run.v8}), ${run.system}, one thread, ${run.date}:`,
+    `${formatMachine(run)}, one thread, ${run.date}:`,
     "`npm run bench -- --record`.",
   ].join("\n");
 }
@@ -77,9 +82,15 @@ function caption(auto: string, others: readonly string[]): string[] {
   ];
 }
 
-const labels: { readonly [C in Call]: string } = { crossEntropy: "loss", crossEntropyWithGrad: "loss, gradient" };
+export const LABELS: { readonly [C in Call]: string } = {
+  crossEntropy: "loss",
+  crossEntropyWithGrad: "loss, gradient",
+  logSoftmax: "log-softmax",
+  softmax: "softmax",
+};
 
-function casesOf(rows: readonly Row[]): Row[][] {
+/** The rows of each case. */
+export function casesOf(rows: readonly Row[]): Row[][] {
   const cases = new Map<string, Row[]>();
   for (const row of rows) {
     const key = `${row.rows} ${row.classes} ${row.call}`;
@@ -88,28 +99,11 @@ function casesOf(rows: readonly Row[]): Row[][] {
   return [...cases.values()];
 }
 
-function cells(contents: readonly string[]): string {
-  return `| ${contents.join(" | ")} |`;
-}
-
 function speedUp(row: Row | undefined): string {
   if (row === undefined) return "";
-  return row.speedUp < 1 ? `**${times(row)}**` : times(row);
+  return row.speedUp < 1 ? `**${times(row.speedUp)}**` : times(row.speedUp);
 }
 
-/** Cut off rather than rounded: what is slower never reads 1.00. */
-function times({ speedUp }: Row): string {
-  const digits = speedUp < 10 ? 2 : 1;
-  return `${(Math.floor(speedUp * 10 ** digits) / 10 ** digits).toFixed(digits)}×`;
-}
-
-function millions(perSecond: number): string {
-  return `${(perSecond / 1e6).toFixed(perSecond < 1e8 ? 1 : 0)} M`;
-}
-
-function duration(nanoseconds: number | undefined): string {
-  if (nanoseconds === undefined) return "";
-  if (nanoseconds < 1e3) return `${nanoseconds.toPrecision(3)} ns`;
-  if (nanoseconds < 1e6) return `${(nanoseconds / 1e3).toPrecision(3)} µs`;
-  return `${(nanoseconds / 1e6).toPrecision(3)} ms`;
+function time(row: Row | undefined): string {
+  return row === undefined ? "" : duration(row.nanoseconds);
 }

@@ -1,3 +1,4 @@
+/** Rounds that a contender sat out are NaN, and count for nothing. */
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
@@ -13,7 +14,7 @@ export function rounded(value: number): number {
 }
 
 function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
+  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
   const place = share * (sorted.length - 1);
   const low = sorted[Math.floor(place)] ?? Number.NaN;
   const high = sorted[Math.ceil(place)] ?? Number.NaN;

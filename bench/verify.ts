@@ -1,30 +1,34 @@
-import { type Call, type Contender, PLAIN } from "./contenders.js";
+import type { Call, Contender } from "./contenders.js";
 import type { Inputs } from "./inputs.js";
 import type { Reference } from "./reference.js";
 
-/** Rounding of float32 results; the accumulation itself is in float64. */
-const RELATIVE = 1e-6;
 /** What is lost where probabilities leave float32's normal range. */
 const UNDERFLOW = 2 ** -120;
 
-/** Throws where a contender's loss or gradient is not the reference's. */
-export function verify(call: Call, inputs: Inputs, contender: Contender, reference: Reference): void {
+/** Throws where a contender's loss or array is not the reference's. */
+export async function verify(call: Call, inputs: Inputs, contender: Contender, reference: Reference): Promise<void> {
   const { rows, classes } = inputs;
-  const name = `${rows}x${classes} ${call}, ${contender.implementation}, ${contender.memory}`;
-  const loss = contender.run();
-  if (!isClose(loss, reference.loss, RELATIVE * reference.loss)) {
-    throw new Error(`${name}: the loss is ${loss} and ought to be ${reference.loss}`);
+  const { implementation, memory, precision } = contender;
+  const name = `${rows}x${classes} ${call}, ${implementation}, ${memory}`;
+  const { loss } = reference;
+  const value = await contender.run();
+  if (loss !== undefined && !isClose(value, loss, precision.relative * loss)) {
+    throw new Error(`${name}: the loss is ${value} and ought to be ${loss}`);
   }
-  const grad = contender.grad?.();
-  if (grad === undefined) return;
-  // Plain loops take 1 from a probability that is rounded already, so that near certainty only its place remains.
-  const cancellation = contender.implementation === PLAIN ? 2 ** -23 / rows : 0;
-  reference.grad.forEach((expected, i) => {
-    const value = grad[i] as number;
-    if (!isClose(value, expected, RELATIVE * Math.abs(expected) + cancellation + UNDERFLOW)) {
-      throw new Error(`${name}: the gradient at ${i} is ${value} and ought to be ${expected}`);
+  const output = await contender.output?.();
+  if (output === undefined) return;
+  const floor = {
+    crossEntropy: 0,
+    crossEntropyWithGrad: precision.nearOne / rows,
+    logSoftmax: precision.relative,
+    softmax: 0,
+  }[call];
+  for (let i = 0; i < reference.output.length; i++) {
+    const [got, expected] = [output[i] as number, reference.output[i] as number];
+    if (!isClose(got, expected, precision.relative * Math.abs(expected) + floor + UNDERFLOW)) {
+      throw new Error(`${name}: the value at ${i} is ${got} and ought to be ${expected}`);
     }
-  });
+  }
 }
 
 /** False for NaN. */

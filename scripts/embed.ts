@@ -1,10 +1,10 @@
 /**
- * Puts the two binaries where the package needs them: as base64 text in `src/binaries.ts`, so that an import needs
+ * Puts the binaries where the package needs them: as base64 text in `src/binaries.ts`, so that an import needs
  * neither a file nor a fetch, and as files in `dist/`, made anew, for those who would rather ship them.
  */
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
-const BINARIES = { strictSimd: "wasm-simd.wasm", relaxedSimd: "wasm-relaxed-simd.wasm" };
+const BINARIES = { strictSimd: "wasm-simd.wasm", relaxedSimd: "wasm-relaxed-simd.wasm", wide: "wasm-wide.wasm" };
 
 rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist");

@@ -1,19 +1,28 @@
-import type { Storage, TargetArray } from "./backend.js";
+import type { ClassIndices, Storage } from "./backend.js";
+import type { FloatKind, Floats } from "./floats.js";
+import { Heap } from "./heap.js";
 import { wrongValue } from "./validate.js";
 import type { Kernels } from "./wasm.js";
 
-/** The longest row that is computed in the scratch in one piece, in values: 1 MiB. */
-export const LONGEST_ROW = 1 << 18;
+/** What passes through the memory as it is: numbers, or the bits of halves. */
+export type MemoryArray = Floats["data"];
 
-/**
- * A longer row goes in segments of this many values: whole blocks of the kernels' sums, so that the bits are the same.
- */
-export const SEGMENT = 1 << 16;
+/** The longest row that is computed in the scratch in one piece, in values of any kind. */
+export const LONGEST_ROW = 1 << 18;
+/** The bytes of a scratch. */
+const SCRATCH = LONGEST_ROW * 8;
 
 /** How many values of short rows a block takes: what was copied in is still in the cache when the kernel reads it. */
 export const BLOCK_VALUES = 1 << 15;
 /** The most rows of a block. */
 export const BLOCK_ROWS = 1 << 13;
+
+/** The kinds' numbers, as assembly/kinds.ts has them. */
+export const KINDS: Readonly<Record<FloatKind, number>> = { float32: 0, float64: 1, float16: 2, bfloat16: 3 };
+
+/** The bytes of an entry of the table of operands: four int32. */
+const OPERAND = 16;
+const OPERANDS = 7;
 
 /**
  * The linear memory of one instance, and the only place that touches it. A fixed scratch serves all calls; what lies in
@@ -21,76 +30,100 @@ export const BLOCK_ROWS = 1 << 13;
  * Only `allocate` can grow the memory, which replaces its buffer: no view is kept but those that it derives anew.
  */
 export class Arena {
-  /** Scratch for a block of rows or one long row, twice. */
+  /** Scratch for a block of rows or one long row, three times. */
   readonly first: number;
   readonly second: number;
-  /** Scratch for one float32 a row of a block. */
+  readonly third: number;
+  /** Scratch for one result a row of a block, of either width. */
   readonly rowValues: number;
+  /** Where the operands of an elementwise loss are described. */
+  readonly operands: number;
 
-  readonly #kernels: Kernels;
+  readonly #memory: WebAssembly.Memory;
+  readonly #heap: Heap;
   readonly #targets: number;
   readonly #scales: number;
-  #floats: Float32Array;
-  #integers: Int32Array;
-  #doubles: Float64Array;
+  readonly #weights: number;
+  #floats!: Float32Array;
+  #integers!: Int32Array;
+  #doubles!: Float64Array;
+  #halves!: Uint16Array;
 
   constructor(kernels: Kernels) {
-    this.#kernels = kernels;
-    this.first = kernels.allocate(LONGEST_ROW * 4);
-    this.second = kernels.allocate(LONGEST_ROW * 4);
-    this.rowValues = kernels.allocate(BLOCK_ROWS * 4);
-    this.#targets = kernels.allocate(BLOCK_ROWS * 4);
-    this.#scales = kernels.allocate(BLOCK_ROWS * 8);
-    const { buffer } = kernels.memory;
+    this.#memory = kernels.memory;
+    this.#heap = new Heap(kernels.memory, kernels.heap_base());
+    this.first = this.#heap.allocate(SCRATCH);
+    this.second = this.#heap.allocate(SCRATCH);
+    this.third = this.#heap.allocate(SCRATCH);
+    this.rowValues = this.#heap.allocate(BLOCK_ROWS * 8);
+    this.operands = this.#heap.allocate(OPERANDS * OPERAND);
+    this.#targets = this.#heap.allocate(BLOCK_ROWS * 4);
+    this.#scales = this.#heap.allocate(BLOCK_ROWS * 8);
+    this.#weights = this.#heap.allocate(SCRATCH);
+    this.#view();
+  }
+
+  #view(): void {
+    const { buffer } = this.#memory;
     this.#floats = new Float32Array(buffer);
     this.#integers = new Int32Array(buffer);
     this.#doubles = new Float64Array(buffer);
+    this.#halves = new Uint16Array(buffer);
+  }
+
+  /** The whole memory as numbers of the array's kind. */
+  #like(array: MemoryArray): MemoryArray {
+    if (array.BYTES_PER_ELEMENT === 4) return this.#floats;
+    return array.BYTES_PER_ELEMENT === 8 ? this.#doubles : this.#halves;
   }
 
   /**
    * Whether an array lies in this memory, where nothing lies at 0. Asking for that first spares V8 from making a buffer
    * for a small array, which has none until it is asked for it.
    */
-  holds(array: Float32Array): boolean {
+  holds(array: MemoryArray): boolean {
     return array.byteOffset !== 0 && array.buffer === this.#floats.buffer;
   }
 
   /** Where to compute `array` from `start`: where it lies, or in the scratch. */
-  place(array: Float32Array, start: number, scratch: number): number {
-    return this.holds(array) ? array.byteOffset + start * 4 : scratch;
+  place(array: MemoryArray, start: number, scratch: number): number {
+    return this.holds(array) ? array.byteOffset + start * array.BYTES_PER_ELEMENT : scratch;
   }
 
   /** Where `length` values of `array` from `start` can be read: where they lie, or in the scratch, copied there. */
-  bring(array: Float32Array, start: number, length: number, scratch: number): number {
-    if (this.holds(array)) return array.byteOffset + start * 4;
-    this.#floats.set(part(array, start, length), scratch >>> 2);
+  bring(array: MemoryArray, start: number, length: number, scratch: number): number {
+    if (this.holds(array)) return array.byteOffset + start * array.BYTES_PER_ELEMENT;
+    copy(array, start, this.#like(array), scratch / array.BYTES_PER_ELEMENT, length);
     return scratch;
   }
 
   /** Copies what was computed at `place` to where it belongs in `array`, if it is not there. */
-  take(place: number, array: Float32Array, start: number, length: number): void {
+  take(place: number, array: MemoryArray, start: number, length: number): void {
     if (this.holds(array)) return;
-    const from = place >>> 2;
-    array.set(this.#floats.subarray(from, from + length), start);
+    copy(this.#like(array), place / array.BYTES_PER_ELEMENT, array, start, length);
   }
 
   /**
    * Copies `count` neighbours of each class, which lie `stride` apart from `start`, to the scratch, packed together.
    */
-  pack(array: Float32Array, start: number, stride: number, classes: number, count: number, scratch: number): void {
-    const to = scratch >>> 2;
-    for (let c = 0; c < classes; c++) copy(array, start + c * stride, this.#floats, to + c * count, count);
+  pack(array: MemoryArray, start: number, stride: number, classes: number, count: number, scratch: number): void {
+    const memory = this.#like(array);
+    const to = scratch / array.BYTES_PER_ELEMENT;
+    for (let c = 0; c < classes; c++) copy(array, start + c * stride, memory, to + c * count, count);
   }
 
   /** The way back. */
-  unpack(place: number, array: Float32Array, start: number, stride: number, classes: number, count: number): void {
-    const from = place >>> 2;
-    for (let c = 0; c < classes; c++) copy(this.#floats, from + c * count, array, start + c * stride, count);
+  unpack(place: number, array: MemoryArray, start: number, stride: number, classes: number, count: number): void {
+    const memory = this.#like(array);
+    const from = place / array.BYTES_PER_ELEMENT;
+    for (let c = 0; c < classes; c++) copy(memory, from + c * count, array, start + c * stride, count);
   }
 
   /** Where the targets of a block stand as int32. */
-  bringTargets(targets: TargetArray, start: number, length: number): number {
-    this.#integers.set(part<TargetArray>(targets, start, length), this.#targets >>> 2);
+  bringTargets({ data, step }: ClassIndices, start: number, length: number): number {
+    const at = this.#targets >>> 2;
+    if (data instanceof Int32Array && step === 1) this.#integers.set(part(data, start, length), at);
+    else for (let i = 0; i < length; i++) this.#integers[at + i] = data[(start + i) * step] as number;
     return this.#targets;
   }
 
@@ -102,32 +135,30 @@ export class Arena {
     return this.#scales;
   }
 
-  /** Sets the value at `place` and returns what stood there. */
-  exchange(place: number, value: number): number {
-    const at = place >>> 2;
-    const old = Number(this.#floats[at]);
-    this.#floats[at] = value;
-    return old;
+  /** Where the classes' weights stand as float64; 0 where there are none. */
+  bringWeights(weight: Float64Array | undefined): number {
+    if (weight === undefined) return 0;
+    this.#doubles.set(weight, this.#weights >>> 3);
+    return this.#weights;
   }
 
-  /** A pointer is an int32 to the kernels, and the upper half of the memory is negative then. */
+  /** Describes an operand: `count` values of a kind at `place`, of which the one for the first element is `first`. */
+  setOperand(slot: number, place: number, kind: FloatKind, count: number, first: number): void {
+    this.#integers.set([place, KINDS[kind], count, first], (this.operands + slot * OPERAND) >>> 2);
+  }
+
   #claim(length: number): number {
     try {
-      return this.#kernels.allocate(length * 4) >>> 0;
+      return this.#heap.allocate(length * 4);
     } catch {
-      // The allocator traps where the engine gives no more memory, and works on afterwards.
       throw wrongValue("shape", "values that fit into the memory that is left", length);
     }
   }
 
   allocate(length: number): Storage {
     const place = this.#claim(length);
-    const { buffer } = this.#kernels.memory;
-    if (buffer !== this.#floats.buffer) {
-      this.#floats = new Float32Array(buffer);
-      this.#integers = new Int32Array(buffer);
-      this.#doubles = new Float64Array(buffer);
-    }
+    const { buffer } = this.#memory;
+    if (buffer !== this.#floats.buffer) this.#view();
     this.#floats.fill(0, place >>> 2, (place >>> 2) + length);
     let view: Float32Array = new Float32Array(buffer, place, length);
     return {
@@ -136,7 +167,7 @@ export class Arena {
         if (view.buffer !== current) view = new Float32Array(current, place, length);
         return view;
       },
-      release: () => this.#kernels.release(place),
+      release: () => this.#heap.release(place),
     };
   }
 }
@@ -153,7 +184,7 @@ function part<T extends { readonly length: number; subarray(from: number, to: nu
 /** Below this many values a loop is faster than making the view that `set` needs. */
 const FEW_VALUES = 32;
 
-function copy(source: Float32Array, from: number, target: Float32Array, to: number, count: number): void {
+function copy(source: MemoryArray, from: number, target: MemoryArray, to: number, count: number): void {
   if (count < FEW_VALUES) for (let i = 0; i < count; i++) target[to + i] = Number(source[from + i]);
-  else target.set(source.subarray(from, from + count), to);
+  else target.set(part(source, from, count), to);
 }

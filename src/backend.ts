@@ -1,13 +1,30 @@
+import type { Floats, ResultArray } from "./floats.js";
+
 /** What computes: the kernels in WebAssembly, or plain TypeScript. Arguments are validated before they get here. */
 export type BackendName = "wasm-relaxed-simd" | "wasm-simd" | "js";
 
-/** What of the integer arrays a backend reads as it is. */
-export type TargetArray = Int32Array | Int16Array | Int8Array | Uint16Array | Uint8Array;
-
-/** Class targets as a backend takes them: what is not `ignoreIndex` is a class. */
+/**
+ * Class targets as a backend takes them: row i has `data[i * step]`, taken for an int32, and what is not `ignoreIndex` is a
+ * class.
+ */
 export interface ClassIndices {
-  readonly data: TargetArray;
+  readonly data: ArrayLike<number>;
+  readonly step: number;
   readonly ignoreIndex: number;
+}
+
+/** One class a row, or a mass for every class, laid out like the logits. */
+export type Targets = ClassIndices | { readonly soft: Floats };
+
+/** What a cross-entropy is made of besides logits and targets. */
+export interface Terms {
+  /** One weight a class. */
+  readonly weight: Float64Array | undefined;
+  readonly labelSmoothing: number;
+  /** What a row's squared log-sum-exp is multiplied by before it is added to the row's loss. */
+  readonly zLoss: number;
+  /** c in c · tanh(x / c); undefined where logits are taken as they are. */
+  readonly softcap: number | undefined;
 }
 
 /** How an array lies: `[outer, classes, inner]`. The classes at one outer and one inner position are a row. */
@@ -16,6 +33,31 @@ export interface Layout {
   readonly classes: number;
   readonly inner: number;
 }
+
+/**
+ * A loss of single elements. An operand with fewer values than the input is repeated: one number for all, or the values
+ * of a last axis.
+ */
+export interface Elementwise {
+  readonly input: Floats;
+  readonly targets: Floats;
+  readonly weight: Floats | undefined;
+  readonly posWeight: Floats | undefined;
+  /** Where the losses go, if anybody asked for them. */
+  readonly losses: ResultArray | undefined;
+}
+
+/** The gradient of Σ scale · loss, with one scale for all elements or one each. */
+export interface ElementwiseGradient {
+  readonly scale: Floats;
+  readonly grad: ResultArray;
+}
+
+export type ElementwiseLoss =
+  | "binaryCrossEntropy"
+  | "binaryCrossEntropyWithLogits"
+  | "klDivergence"
+  | "klDivergenceOfLogs";
 
 /** A place for float32 values that outlasts calls. */
 export interface Storage {
@@ -26,29 +68,43 @@ export interface Storage {
 
 /**
  * Every function takes inputs, outputs, and how they lie. `logits`, `logProbs`, `probs`, `gradOutput` and `grad` lie as
- * the layout says; `targets`, `scales`, `lse` and `losses` hold one value a row. An output may be an input (in place).
+ * the layout says; class targets, `scales`, `lse` and `losses` hold one value a row. An output may be an input of its
+ * kind (in place).
  */
 export interface Backend {
   readonly name: BackendName;
 
-  logSumExp(logits: Float32Array, lse: Float32Array, layout: Layout): void;
-  logSoftmax(logits: Float32Array, logProbs: Float32Array, layout: Layout): void;
-  softmax(logits: Float32Array, probs: Float32Array, layout: Layout): void;
-  logSoftmaxBackward(gradOutput: Float32Array, logProbs: Float32Array, grad: Float32Array, layout: Layout): void;
-  softmaxBackward(gradOutput: Float32Array, probs: Float32Array, grad: Float32Array, layout: Layout): void;
+  logSumExp(x: Floats, lse: ResultArray, layout: Layout): void;
+  logSoftmax(x: Floats, logProbs: ResultArray, layout: Layout): void;
+  softmax(x: Floats, probs: ResultArray, layout: Layout): void;
+  logSoftmaxBackward(gradOutput: Floats, logProbs: Floats, grad: ResultArray, layout: Layout): void;
+  softmaxBackward(gradOutput: Floats, probs: Floats, grad: ResultArray, layout: Layout): void;
 
   /** Writes the rows' losses where asked to, and returns their sum. */
-  crossEntropy(logits: Float32Array, targets: ClassIndices, losses: Float32Array | undefined, layout: Layout): number;
+  crossEntropy(logits: Floats, targets: Targets, terms: Terms, losses: ResultArray | undefined, layout: Layout): number;
 
   /** The same, and with it the gradient of Σ scale · loss, with one scale for all rows or one a row. */
   crossEntropyBackward(
-    logits: Float32Array,
-    targets: ClassIndices,
+    logits: Floats,
+    targets: Targets,
+    terms: Terms,
     scales: number | ArrayLike<number>,
-    losses: Float32Array | undefined,
-    grad: Float32Array,
+    losses: ResultArray | undefined,
+    grad: ResultArray,
     layout: Layout,
   ): number;
 
+  /** Writes the elements' losses and gradients where asked to, and returns the sum of the losses. */
+  elementwise(loss: ElementwiseLoss, operands: Elementwise, gradient: ElementwiseGradient | undefined): number;
+
   allocate(length: number): Storage;
+}
+
+/** What of a backend works on rows. */
+export type RowEngine = Omit<Backend, "name" | "allocate" | "elementwise">;
+
+/** Class targets, for an engine that is given no others. */
+export function classesOf(targets: Targets): ClassIndices {
+  if ("soft" in targets) throw new TypeError("expected class targets");
+  return targets;
 }

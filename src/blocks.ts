@@ -1,4 +1,4 @@
-import { type Arena, BLOCK_ROWS, BLOCK_VALUES, LONGEST_ROW } from "./arena.js";
+import { type Arena, BLOCK_ROWS, BLOCK_VALUES, LONGEST_ROW, type MemoryArray } from "./arena.js";
 import type { Layout } from "./backend.js";
 
 /**
@@ -26,42 +26,49 @@ const NARROWEST = 16;
  * Cuts a layout into blocks: as many whole outer positions as fill one, or, where one of them is too much, some of its
  * inner positions. `resident` says that all arrays lie in the memory, where nothing needs to be brought.
  */
-export function inBlocks({ outer, classes, inner }: Layout, resident: boolean, visit: (block: Block) => void): void {
+export function blocksOf({ outer, classes, inner }: Layout, resident: boolean): readonly Block[] {
   const length = classes * inner;
+  const rows = outer * inner;
+  // A list of one needs none of the divisions below, which small calls would feel.
+  if (rows <= BLOCK_ROWS && rows * classes <= BLOCK_VALUES) {
+    return rows === 0 ? [] : [{ row: 0, rows, classes, inner, start: 0, arrayStride: inner, stride: inner }];
+  }
+  const blocks: Block[] = [];
   if (inner <= BLOCK_ROWS && (resident || length <= LONGEST_ROW)) {
     const most = Math.floor(Math.min(BLOCK_ROWS / inner, BLOCK_VALUES / length));
     const count = Math.max(1, Math.min(outer, most));
     for (let o = 0; o < outer; o += count) {
-      const rows = Math.min(count, outer - o) * inner;
-      visit({ row: o * inner, rows, classes, inner, start: o * length, arrayStride: inner, stride: inner });
+      const size = Math.min(count, outer - o) * inner;
+      blocks.push({ row: o * inner, rows: size, classes, inner, start: o * length, arrayStride: inner, stride: inner });
     }
-    return;
+    return blocks;
   }
   const fitting = Math.floor(Math.min(LONGEST_ROW / classes, Math.max(NARROWEST, BLOCK_VALUES / classes)));
   const width = Math.min(BLOCK_ROWS, resident ? inner : fitting);
   for (let o = 0; o < outer; o++) {
     for (let position = 0; position < inner; position += width) {
-      const rows = Math.min(width, inner - position);
-      visit({
+      const size = Math.min(width, inner - position);
+      blocks.push({
         row: o * inner + position,
-        rows,
+        rows: size,
         classes,
-        inner: rows,
+        inner: size,
         start: o * length + position,
         arrayStride: inner,
-        stride: resident ? inner : rows,
+        stride: resident ? inner : size,
       });
     }
   }
+  return blocks;
 }
 
 /** Where the values of a block are computed on: where they lie, or in the scratch. */
-export function placeBlock(arena: Arena, array: Float32Array, block: Block, scratch: number): number {
+export function placeBlock(arena: Arena, array: MemoryArray, block: Block, scratch: number): number {
   return isPacked(block) ? scratch : arena.place(array, block.start, scratch);
 }
 
 /** Where the values of a block can be read: where they lie, or in the scratch, copied there. */
-export function bringBlock(arena: Arena, array: Float32Array, block: Block, scratch: number): number {
+export function bringBlock(arena: Arena, array: MemoryArray, block: Block, scratch: number): number {
   const { start, rows, classes } = block;
   if (!isPacked(block)) return arena.bring(array, start, rows * classes, scratch);
   arena.pack(array, start, block.arrayStride, classes, rows, scratch);
@@ -69,7 +76,7 @@ export function bringBlock(arena: Arena, array: Float32Array, block: Block, scra
 }
 
 /** Takes what was computed at `place` to where it belongs in `array`, if it is not there. */
-export function takeBlock(arena: Arena, place: number, array: Float32Array, block: Block): void {
+export function takeBlock(arena: Arena, place: number, array: MemoryArray, block: Block): void {
   const { start, rows, classes } = block;
   if (isPacked(block)) arena.unpack(place, array, start, block.arrayStride, classes, rows);
   else arena.take(place, array, start, rows * classes);

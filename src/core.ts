@@ -1,22 +1,29 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Backend, BackendName } from "./backend.js";
-import { crossChecked } from "./cross-check.js";
 import type {
-  CrossEntropyGradOptions,
-  CrossEntropyOptions,
-  LossWithGrad,
-  Reduced,
-  Unreduced,
-} from "./cross-entropy.js";
+  BinaryCrossEntropyGradOptions,
+  BinaryCrossEntropyOptions,
+  BinaryCrossEntropyWithLogitsGradOptions,
+  BinaryCrossEntropyWithLogitsOptions,
+} from "./binary-cross-entropy.js";
+import * as binary from "./binary-cross-entropy.js";
+import { crossChecked } from "./cross-check.js";
+import type { CrossEntropyGradOptions, CrossEntropyOptions } from "./cross-entropy.js";
 import * as crossEntropies from "./cross-entropy.js";
+import type { FloatArrayLike, ResultArray, ResultOf } from "./floats.js";
+import type { KlDivergenceGradOptions, KlDivergenceOptions } from "./kl-divergence.js";
+import * as divergences from "./kl-divergence.js";
 import type { SoftmaxOptions } from "./log-softmax.js";
 import * as softmaxes from "./log-softmax.js";
+import type { NllLossGradOptions, NllLossOptions } from "./nll-loss.js";
+import * as nllLosses from "./nll-loss.js";
+import type { LossWithGrad, Reduced, Unreduced } from "./reduction.js";
 import { scalarBackend } from "./scalar.js";
 import { fastestBackend, openBackend } from "./select.js";
-import type { ClassTargets } from "./targets.js";
+import type { ClassTargets, SoftTargets } from "./targets.js";
 import { CoreTensor, type Tensor } from "./tensor.js";
-import { type FloatArrayLike, sizeOf } from "./tensor-like.js";
-import { checkChoice, checkOptions, checkShape, wrongKind, wrongValue } from "./validate.js";
+import { sizeOf } from "./tensor-like.js";
+import { checkBoolean, checkChoice, checkOptions, checkShape, wrongValue } from "./validate.js";
 
 export interface CoreOptions {
   /** `"auto"`, the default, takes the fastest that this engine runs well. */
@@ -25,39 +32,55 @@ export interface CoreOptions {
   readonly crossCheck?: boolean | undefined;
 }
 
-/** See the exported `crossEntropy`. */
-export interface CrossEntropy {
-  (logits: FloatArrayLike, targets: ClassTargets, options: CrossEntropyOptions & Unreduced): Float32Array;
-  (logits: FloatArrayLike, targets: ClassTargets, options?: CrossEntropyOptions & Reduced): number;
-  (logits: FloatArrayLike, targets: ClassTargets, options?: CrossEntropyOptions): number | Float32Array;
+/** A function of logits, or of what has their layout: its result has the width of its argument. */
+export type SoftmaxFunction = <X extends FloatArrayLike>(x: X, options?: SoftmaxOptions) => ResultOf<X>;
+
+/** The gradient of such a function, from the gradient of its result and that result, `y`. */
+export type SoftmaxGradFunction = <Y extends FloatArrayLike>(
+  gradOutput: FloatArrayLike,
+  y: Y,
+  options?: SoftmaxOptions,
+) => ResultOf<Y>;
+
+/** A loss: a number, or an array for reduction `"none"`. */
+export interface LossFunction<T, O, R extends string = "mean" | "sum"> {
+  <X extends FloatArrayLike>(x: X, targets: T, options: O & Unreduced): ResultOf<X>;
+  (x: FloatArrayLike, targets: T, options?: O & Reduced<R>): number;
+  <X extends FloatArrayLike>(x: X, targets: T, options?: O): number | ResultOf<X>;
 }
 
-/** See the exported `crossEntropyWithGrad`. */
-export interface CrossEntropyWithGrad {
-  (
-    logits: FloatArrayLike,
-    targets: ClassTargets,
-    options: CrossEntropyGradOptions & Unreduced,
-  ): LossWithGrad<Float32Array>;
-  (logits: FloatArrayLike, targets: ClassTargets, options?: CrossEntropyGradOptions & Reduced): LossWithGrad<number>;
-  (logits: FloatArrayLike, targets: ClassTargets, options?: CrossEntropyGradOptions): LossWithGrad;
+/** A loss and its gradient with respect to its first argument. */
+export interface LossWithGradFunction<T, O, R extends string = "mean" | "sum"> {
+  <X extends FloatArrayLike>(x: X, targets: T, options: O & Unreduced): LossWithGrad<ResultOf<X>, ResultOf<X>>;
+  <X extends FloatArrayLike>(x: X, targets: T, options?: O & Reduced<R>): LossWithGrad<number, ResultOf<X>>;
+  <X extends FloatArrayLike>(x: X, targets: T, options?: O): LossWithGrad<number | ResultOf<X>, ResultOf<X>>;
 }
+
+type AnyTargets = ClassTargets | SoftTargets;
+type AnyMean = "mean" | "batchmean" | "sum";
 
 /** The functions of the package on one backend, with a memory of its own. They need no `this`. */
 export interface Core {
   /** The backend in use. */
   readonly backend: BackendName;
-  readonly logSoftmax: (x: FloatArrayLike, options?: SoftmaxOptions) => Float32Array;
-  readonly softmax: (x: FloatArrayLike, options?: SoftmaxOptions) => Float32Array;
-  readonly logSumExp: (x: FloatArrayLike, options?: SoftmaxOptions) => Float32Array;
-  readonly logSoftmaxGrad: (
-    gradOutput: FloatArrayLike,
-    logProbs: FloatArrayLike,
-    options?: SoftmaxOptions,
-  ) => Float32Array;
-  readonly softmaxGrad: (gradOutput: FloatArrayLike, probs: FloatArrayLike, options?: SoftmaxOptions) => Float32Array;
-  readonly crossEntropy: CrossEntropy;
-  readonly crossEntropyWithGrad: CrossEntropyWithGrad;
+  readonly logSoftmax: SoftmaxFunction;
+  readonly softmax: SoftmaxFunction;
+  readonly logSumExp: SoftmaxFunction;
+  readonly logSoftmaxGrad: SoftmaxGradFunction;
+  readonly softmaxGrad: SoftmaxGradFunction;
+  readonly crossEntropy: LossFunction<AnyTargets, CrossEntropyOptions>;
+  readonly crossEntropyWithGrad: LossWithGradFunction<AnyTargets, CrossEntropyGradOptions>;
+  readonly nllLoss: LossFunction<ClassTargets, NllLossOptions>;
+  readonly nllLossWithGrad: LossWithGradFunction<ClassTargets, NllLossGradOptions>;
+  readonly binaryCrossEntropy: LossFunction<FloatArrayLike, BinaryCrossEntropyOptions>;
+  readonly binaryCrossEntropyWithGrad: LossWithGradFunction<FloatArrayLike, BinaryCrossEntropyGradOptions>;
+  readonly binaryCrossEntropyWithLogits: LossFunction<FloatArrayLike, BinaryCrossEntropyWithLogitsOptions>;
+  readonly binaryCrossEntropyWithLogitsWithGrad: LossWithGradFunction<
+    FloatArrayLike,
+    BinaryCrossEntropyWithLogitsGradOptions
+  >;
+  readonly klDivergence: LossFunction<FloatArrayLike, KlDivergenceOptions, AnyMean>;
+  readonly klDivergenceWithGrad: LossWithGradFunction<FloatArrayLike, KlDivergenceGradOptions, AnyMean>;
   /** A tensor of zeros in this core's memory (a plain array on `js`). */
   readonly tensor: (shape: readonly number[]) => Tensor;
   /** Lets the memory go, and the tensors with it. A call after it is an error. */
@@ -66,8 +89,8 @@ export interface Core {
 }
 
 const OPTIONS = new Set(["backend", "crossCheck"]);
-/** In values: what the allocator in the memory gives in one piece. */
-const LARGEST_TENSOR = 2 ** 28 - 8;
+/** In values: what a linear memory holds. */
+const LARGEST_TENSOR = 2 ** 30;
 const BACKENDS = ["auto", "wasm-relaxed-simd", "wasm-simd", "js"] as const;
 
 /**
@@ -84,9 +107,7 @@ const BACKENDS = ["auto", "wasm-relaxed-simd", "wasm-simd", "js"] as const;
 export function createCore(options?: CoreOptions): Core {
   checkOptions(options, OPTIONS);
   const name = checkChoice("backend", options?.backend, BACKENDS);
-  const crossCheck = options?.crossCheck ?? false;
-  if (typeof crossCheck !== "boolean") throw wrongKind("crossCheck", "a boolean", crossCheck);
-
+  const crossCheck = checkBoolean("crossCheck", options?.crossCheck);
   const chosen = name === "auto" ? fastestBackend() : openBackend(name);
   let backend: Backend | undefined = crossCheck ? crossChecked(chosen, scalarBackend()) : chosen;
   const tensors = new Set<CoreTensor>();
@@ -101,18 +122,40 @@ export function createCore(options?: CoreOptions): Core {
     backend = undefined;
   };
 
+  // What a call returns hangs on the kinds of its arrays and on the value of an option, where the compiler cannot follow.
+  const map = (f: (backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions) => ResultArray): SoftmaxFunction =>
+    ((x: FloatArrayLike, options?: SoftmaxOptions) => f(live(), x, options)) as SoftmaxFunction;
+  const mapGrad = (
+    f: (backend: Backend, gradOutput: FloatArrayLike, y: FloatArrayLike, options?: SoftmaxOptions) => ResultArray,
+  ): SoftmaxGradFunction =>
+    ((gradOutput: FloatArrayLike, y: FloatArrayLike, options?: SoftmaxOptions) =>
+      f(live(), gradOutput, y, options)) as SoftmaxGradFunction;
+  const loss = <T, O, R extends string>(
+    f: (backend: Backend, x: FloatArrayLike, targets: T, options?: O) => number | ResultArray,
+  ): LossFunction<T, O, R> =>
+    ((x: FloatArrayLike, targets: T, options?: O) => f(live(), x, targets, options)) as LossFunction<T, O, R>;
+  const lossWithGrad = <T, O, R extends string>(
+    f: (backend: Backend, x: FloatArrayLike, targets: T, options?: O) => LossWithGrad,
+  ): LossWithGradFunction<T, O, R> =>
+    ((x: FloatArrayLike, targets: T, options?: O) => f(live(), x, targets, options)) as LossWithGradFunction<T, O, R>;
+
   return {
     backend: chosen.name,
-    logSoftmax: (x, options) => softmaxes.logSoftmax(live(), x, options),
-    softmax: (x, options) => softmaxes.softmax(live(), x, options),
-    logSumExp: (x, options) => softmaxes.logSumExp(live(), x, options),
-    logSoftmaxGrad: (gradOutput, logProbs, options) => softmaxes.logSoftmaxGrad(live(), gradOutput, logProbs, options),
-    softmaxGrad: (gradOutput, probs, options) => softmaxes.softmaxGrad(live(), gradOutput, probs, options),
-    // Which overload a call is, and so what it returns, is in the value of an option, where the compiler cannot follow.
-    crossEntropy: ((logits, targets, options) =>
-      crossEntropies.crossEntropy(live(), logits, targets, options)) as CrossEntropy,
-    crossEntropyWithGrad: ((logits, targets, options) =>
-      crossEntropies.crossEntropyWithGrad(live(), logits, targets, options)) as CrossEntropyWithGrad,
+    logSoftmax: map(softmaxes.logSoftmax),
+    softmax: map(softmaxes.softmax),
+    logSumExp: map(softmaxes.logSumExp),
+    logSoftmaxGrad: mapGrad(softmaxes.logSoftmaxGrad),
+    softmaxGrad: mapGrad(softmaxes.softmaxGrad),
+    crossEntropy: loss(crossEntropies.crossEntropy),
+    crossEntropyWithGrad: lossWithGrad(crossEntropies.crossEntropyWithGrad),
+    nllLoss: loss(nllLosses.nllLoss),
+    nllLossWithGrad: lossWithGrad(nllLosses.nllLossWithGrad),
+    binaryCrossEntropy: loss(binary.binaryCrossEntropy),
+    binaryCrossEntropyWithGrad: lossWithGrad(binary.binaryCrossEntropyWithGrad),
+    binaryCrossEntropyWithLogits: loss(binary.binaryCrossEntropyWithLogits),
+    binaryCrossEntropyWithLogitsWithGrad: lossWithGrad(binary.binaryCrossEntropyWithLogitsWithGrad),
+    klDivergence: loss(divergences.klDivergence),
+    klDivergenceWithGrad: lossWithGrad(divergences.klDivergenceWithGrad),
     tensor(shape) {
       const size = sizeOf(checkShape("shape", shape));
       if (size > LARGEST_TENSOR) throw wrongValue("shape", `at most ${LARGEST_TENSOR} values`, size);

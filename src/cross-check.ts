@@ -1,4 +1,5 @@
-import type { Backend } from "./backend.js";
+import type { Backend, ElementwiseLoss, Targets, Terms } from "./backend.js";
+import { type Floats, numbersOf, type ResultArray } from "./floats.js";
 
 /**
  * Two backends that differ by more than their rounding: one of them, or the machine, is wrong. It is found after the
@@ -30,6 +31,11 @@ interface Tolerance {
 const EXPONENTIAL: Tolerance = { relative: 8e-7, absolute: 1.2e-38 };
 /** Logarithms are good to two units in the last place, or near 0 to what the logits' own rounding leaves. */
 const LOGARITHM: Tolerance = { relative: 2 ** -22, absolute: 1e-6 };
+/** Both backends compute in float64, and differ by tens of roundings at most. */
+const DOUBLE: Tolerance = { relative: 1e-13, absolute: 1e-290 };
+const DOUBLE_LOGARITHM: Tolerance = { relative: 1e-13, absolute: 1e-13 };
+/** How much of their terms' size differences in float64 are good to. */
+const CANCELLATION = 1e-13;
 
 /** A backend that computes everything on `reference` too, and throws a `CrossCheckError` where the two differ. */
 export function crossChecked(backend: Backend, reference: Backend): Backend {
@@ -37,66 +43,100 @@ export function crossChecked(backend: Backend, reference: Backend): Backend {
   return {
     name: backend.name,
 
-    logSumExp(logits, lse, layout) {
-      const expected = new Float32Array(lse.length);
-      reference.logSumExp(logits, expected, layout);
-      backend.logSumExp(logits, lse, layout);
-      compare("logSumExp", lse, expected, LOGARITHM);
+    logSumExp(x, lse, layout) {
+      const expected = fresh(lse);
+      reference.logSumExp(x, expected, layout);
+      backend.logSumExp(x, lse, layout);
+      compare("logSumExp", lse, expected, isDouble(lse) ? DOUBLE_LOGARITHM : LOGARITHM);
     },
 
-    logSoftmax(logits, logProbs, layout) {
-      const expected = new Float32Array(logProbs.length);
-      reference.logSoftmax(logits, expected, layout);
-      backend.logSoftmax(logits, logProbs, layout);
-      compare("logSoftmax", logProbs, expected, LOGARITHM);
+    logSoftmax(x, logProbs, layout) {
+      const expected = fresh(logProbs);
+      reference.logSoftmax(x, expected, layout);
+      backend.logSoftmax(x, logProbs, layout);
+      compare("logSoftmax", logProbs, expected, isDouble(logProbs) ? DOUBLE_LOGARITHM : LOGARITHM);
     },
 
-    softmax(logits, probs, layout) {
-      const expected = new Float32Array(probs.length);
-      reference.softmax(logits, expected, layout);
-      backend.softmax(logits, probs, layout);
-      compare("softmax", probs, expected, EXPONENTIAL);
+    softmax(x, probs, layout) {
+      const expected = fresh(probs);
+      reference.softmax(x, expected, layout);
+      backend.softmax(x, probs, layout);
+      compare("softmax", probs, expected, exponential(probs));
     },
 
     logSoftmaxBackward(gradOutput, logProbs, grad, layout) {
-      const expected = new Float32Array(grad.length);
+      const expected = fresh(grad);
       reference.logSoftmaxBackward(gradOutput, logProbs, expected, layout);
-      const terms = gradOutput.map((g, i) => Math.abs(g) + Math.abs(g - Number(expected[i])));
+      const terms = numbersOf(gradOutput).map((g, i) => Math.abs(g) + Math.abs(g - Number(expected[i])));
       backend.logSoftmaxBackward(gradOutput, logProbs, grad, layout);
-      compare("logSoftmaxGrad", grad, expected, EXPONENTIAL, terms);
+      compare("logSoftmaxGrad", grad, expected, exponential(grad), terms);
     },
 
     softmaxBackward(gradOutput, probs, grad, layout) {
-      const expected = new Float32Array(grad.length);
+      const expected = fresh(grad);
       reference.softmaxBackward(gradOutput, probs, expected, layout);
-      const terms = probs.map((p, i) => {
-        const term = p * Number(gradOutput[i]);
+      const g = numbersOf(gradOutput);
+      const terms = numbersOf(probs).map((p, i) => {
+        const term = p * Number(g[i]);
         return Math.abs(term) + Math.abs(term - Number(expected[i]));
       });
       backend.softmaxBackward(gradOutput, probs, grad, layout);
-      compare("softmaxGrad", grad, expected, EXPONENTIAL, terms);
+      compare("softmaxGrad", grad, expected, exponential(grad), terms);
     },
 
-    crossEntropy(logits, targets, losses, layout) {
-      const expected = losses && new Float32Array(losses.length);
-      const expectedTotal = reference.crossEntropy(logits, targets, expected, layout);
-      const total = backend.crossEntropy(logits, targets, losses, layout);
-      if (losses && expected) compare("crossEntropy", losses, expected, EXPONENTIAL);
-      else compare("crossEntropy", [total], [expectedTotal], EXPONENTIAL);
+    crossEntropy(logits, targets, terms, losses, layout) {
+      const expected = losses && fresh(losses);
+      const expectedTotal = reference.crossEntropy(logits, targets, terms, expected, layout);
+      const total = backend.crossEntropy(logits, targets, terms, losses, layout);
+      const tolerance = logits.kind === "float64" ? DOUBLE : EXPONENTIAL;
+      if (losses && expected) compare("crossEntropy", losses, expected, tolerance);
+      else compare("crossEntropy", [total], [expectedTotal], tolerance);
       return total;
     },
 
-    crossEntropyBackward(logits, targets, scales, losses, grad, layout) {
-      const expected = losses && new Float32Array(losses.length);
-      const expectedGrad = new Float32Array(grad.length);
-      const expectedTotal = reference.crossEntropyBackward(logits, targets, scales, expected, expectedGrad, layout);
-      const total = backend.crossEntropyBackward(logits, targets, scales, losses, grad, layout);
-      if (losses && expected) compare("crossEntropyWithGrad", losses, expected, EXPONENTIAL);
-      else compare("crossEntropyWithGrad", [total], [expectedTotal], EXPONENTIAL);
-      // What is lost of a probability below the normal numbers is multiplied by the scale.
-      const scale = typeof scales === "number" ? Math.abs(scales) : largest(scales);
-      const absolute = EXPONENTIAL.absolute * Math.max(1, scale);
-      compare("crossEntropyWithGrad", grad, expectedGrad, { ...EXPONENTIAL, absolute });
+    crossEntropyBackward(logits, targets, terms, scales, losses, grad, layout) {
+      const expected = losses && fresh(losses);
+      const expectedGrad = fresh(grad);
+      const scale = (typeof scales === "number" ? Math.abs(scales) : largest(scales)) * massOf(targets, terms);
+      const expectedTotal = reference.crossEntropyBackward(
+        logits,
+        targets,
+        terms,
+        scales,
+        expected,
+        expectedGrad,
+        layout,
+      );
+      const total = backend.crossEntropyBackward(logits, targets, terms, scales, losses, grad, layout);
+      const tolerance = exponential(grad);
+      if (losses && expected) compare("crossEntropyWithGrad", losses, expected, tolerance);
+      else compare("crossEntropyWithGrad", [total], [expectedTotal], tolerance);
+      // What is lost of a probability below the normal numbers is multiplied by the scale; a mass that is spread over
+      // the classes is taken off the probabilities.
+      const spreads = "soft" in targets || terms.labelSmoothing > 0 || terms.zLoss > 0;
+      const absolute = Math.max(1, scale) * (spreads ? tolerance.relative : tolerance.absolute);
+      compare("crossEntropyWithGrad", grad, expectedGrad, { ...tolerance, absolute });
+      return total;
+    },
+
+    elementwise(loss, operands, gradient) {
+      const name = gradient ? `${functionOf(loss)}WithGrad` : functionOf(loss);
+      const { losses, input, targets } = operands;
+      const expected = losses && fresh(losses);
+      const expectedGradient = gradient && { ...gradient, grad: fresh(gradient.grad) };
+      const expectedTotal = reference.elementwise(loss, { ...operands, losses: expected }, expectedGradient);
+      const sizes = largest(numbersOf(input)) * largest(numbersOf(targets)) * factorOf(operands.weight);
+      const scale = gradient && largest(numbersOf(gradient.scale)) * factorOf(operands.weight);
+      const total = backend.elementwise(loss, operands, gradient);
+      const { relative } = losses ? exponential(losses) : DOUBLE;
+      const absolute = CANCELLATION * Math.max(1, sizes);
+      if (losses && expected) compare(name, losses, expected, { relative, absolute });
+      else compare(name, [total], [expectedTotal], { relative, absolute: absolute * input.data.length });
+      if (gradient && expectedGradient && scale !== undefined) {
+        const tolerance = exponential(gradient.grad);
+        const floor = CANCELLATION * scale * factorOf(operands.posWeight);
+        compare(name, gradient.grad, expectedGradient.grad, { ...tolerance, absolute: tolerance.absolute + floor });
+      }
       return total;
     },
 
@@ -104,10 +144,37 @@ export function crossChecked(backend: Backend, reference: Backend): Backend {
   };
 }
 
+function functionOf(loss: ElementwiseLoss): string {
+  return loss === "klDivergenceOfLogs" ? "klDivergence" : loss;
+}
+
+function fresh(results: ResultArray): ResultArray {
+  return isDouble(results) ? new Float64Array(results.length) : new Float32Array(results.length);
+}
+
+function isDouble(results: ResultArray): boolean {
+  return results.BYTES_PER_ELEMENT === 8;
+}
+
+function exponential(results: ResultArray): Tolerance {
+  return isDouble(results) ? DOUBLE : EXPONENTIAL;
+}
+
 function largest(values: ArrayLike<number>): number {
   let max = 0;
-  for (let i = 0; i < values.length; i++) max = Math.max(max, Math.abs(Number(values[i])));
+  for (let i = 0; i < values.length; i++)
+    if (Number.isFinite(values[i])) max = Math.max(max, Math.abs(Number(values[i])));
   return max;
+}
+
+function factorOf(operand: Floats | undefined): number {
+  return operand ? Math.max(1, largest(numbersOf(operand))) : 1;
+}
+
+/** The largest mass that a class may have. */
+function massOf(targets: Targets, { weight, zLoss }: Terms): number {
+  const soft = "soft" in targets ? Math.max(1, largest(numbersOf(targets.soft))) : 1;
+  return soft * (weight ? Math.max(1, largest(weight)) : 1) * Math.max(1, zLoss);
 }
 
 /** `sizes` are what the relative tolerance is relative to: where terms cancel, they, and not their difference. */

@@ -1,19 +1,56 @@
-import type { Backend } from "./backend.js";
+import type { Backend, Targets, Terms } from "./backend.js";
+import {
+  type FloatArrayLike,
+  type Floats,
+  type FloatValues,
+  makeResults,
+  numbersOf,
+  type ResultArray,
+  readFloats,
+} from "./floats.js";
 import { checkOut } from "./out.js";
-import { checkRowShape, type LayoutOptions, layOut, type Rows } from "./rows.js";
-import { type CheckedTargets, type ClassTargets, checkTargets, readTargets } from "./targets.js";
-import { type FloatArrayLike, readFloats } from "./tensor-like.js";
-import { checkChoice, checkOptions, checkPositive, checkWhole, wrongKind, wrongValue } from "./validate.js";
+import {
+  checkGradOutput,
+  checkNoOut,
+  checkNormalizer,
+  checkReduction,
+  type GradOptions,
+  type LossWithGrad,
+  type Numbers,
+  type Reduction,
+  type ReductionOptions,
+  readNumbers,
+  scaleOf,
+} from "./reduction.js";
+import { checkRowShape, type LayoutOptions, layOut, type Rows, sameShape } from "./rows.js";
+import { Sum } from "./sum.js";
+import {
+  type CheckedTargets,
+  type ClassTargets,
+  checkTargets,
+  isSoft,
+  type RawTargets,
+  readTargets,
+  type SoftTargets,
+} from "./targets.js";
+import { sizeOf } from "./tensor-like.js";
+import { checkAtLeastZero, checkOptions, checkPositive, checkWhole, wrongValue } from "./validate.js";
 
-export type Reduction = "mean" | "sum" | "none";
-
-interface LossOptions extends LayoutOptions {
-  /** `"mean"` over the rows that are kept, `"sum"`, or `"none"` for the rows' own losses. */
-  readonly reduction?: Reduction | undefined;
-  /** The target that drops its row; -100 by default, and it may lie outside the classes. */
+/** What the losses of class targets have in common. */
+export interface ClassLossOptions extends LayoutOptions, ReductionOptions {
+  /** One weight a class: a row's loss is multiplied by its target's, and a mean is over the weights. */
+  readonly weight?: Numbers | undefined;
+  /** The class target that drops its row; -100 by default, and it may lie outside the classes. */
   readonly ignoreIndex?: number | undefined;
-  /** What a `"mean"` divides by in place of the number of rows that are kept. */
-  readonly normalizer?: number | undefined;
+}
+
+interface LossOptions extends ClassLossOptions {
+  /** ε in [0, 1]: so much of each target is spread evenly over the classes. 0 by default. */
+  readonly labelSmoothing?: number | undefined;
+  /** Adds zLoss · logSumExp² to each row's loss; its mean is over the rows that are kept. 0 by default. */
+  readonly zLoss?: number | undefined;
+  /** Takes logits to softcap · tanh(x / softcap) first. */
+  readonly softcap?: number | undefined;
 }
 
 export interface CrossEntropyOptions extends LossOptions {
@@ -21,126 +58,201 @@ export interface CrossEntropyOptions extends LossOptions {
   readonly out?: FloatArrayLike | undefined;
 }
 
-export interface CrossEntropyGradOptions extends LossOptions {
-  /** What the gradient is multiplied by: a number, or with reduction `"none"` one number a row. 1 by default. */
-  readonly gradOutput?: number | readonly number[] | FloatArrayLike | undefined;
-  /** Where the gradient goes: float32, as long as the logits, whose own array makes it in place. */
+export interface CrossEntropyGradOptions extends LossOptions, GradOptions {
+  /** Where the gradient goes: as long as the logits, whose own array makes it in place. */
   readonly out?: FloatArrayLike | undefined;
 }
 
-/** Row losses are asked for. */
-export interface Unreduced {
-  readonly reduction: "none";
-}
-
-/** A reduced loss is asked for, or none in particular. */
-export interface Reduced {
-  readonly reduction?: "mean" | "sum" | undefined;
-}
-
-export interface LossWithGrad<Loss = number | Float32Array> {
-  readonly loss: Loss;
-  /** d loss / d logits, laid out like the logits. */
-  readonly grad: Float32Array;
-}
-
-const OPTIONS = new Set(["shape", "axis", "reduction", "ignoreIndex", "normalizer", "out"]);
+const OPTIONS = new Set([
+  "shape",
+  "axis",
+  "reduction",
+  "weight",
+  "ignoreIndex",
+  "labelSmoothing",
+  "zLoss",
+  "softcap",
+  "normalizer",
+  "out",
+]);
 const GRAD_OPTIONS = new Set([...OPTIONS, "gradOutput"]);
-const REDUCTIONS = ["mean", "sum", "none"] as const;
 const DEFAULT_IGNORE_INDEX = -100;
 
 export function crossEntropy(
   backend: Backend,
   logits: FloatArrayLike,
-  targets: ClassTargets,
+  targets: ClassTargets | SoftTargets,
   options?: CrossEntropyOptions,
-): number | Float32Array {
+): number | ResultArray {
   checkOptions(options, OPTIONS);
   const call = prepare(logits, targets, options);
-  if (options?.out !== undefined && call.reduction !== "none") {
-    throw wrongValue("out", `reduction "none", which has an array for a result`, call.reduction);
-  }
-  const { data, layout, checked } = call;
+  const { values, layout, reduction } = call;
+  checkNoOut(options?.out, reduction);
   const losses =
-    call.reduction === "none"
-      ? checkOut(options?.out, layout.rows, { logits: data, targets: call.targets })
+    reduction === "none"
+      ? checkOut(options?.out, values.kind, layout.rows, {
+          logits: values.data,
+          targets: call.raw.data,
+          weight: call.terms.weight,
+        })
       : undefined;
-  const total = backend.crossEntropy(data, checked, losses, layout);
-  return losses ?? total / call.denominator;
+  const total = backend.crossEntropy(values, call.targets, call.terms, losses, layout);
+  return losses ?? total / call.divisor;
 }
 
 export function crossEntropyWithGrad(
   backend: Backend,
   logits: FloatArrayLike,
-  targets: ClassTargets,
+  targets: ClassTargets | SoftTargets,
   options?: CrossEntropyGradOptions,
 ): LossWithGrad {
   checkOptions(options, GRAD_OPTIONS);
   const call = prepare(logits, targets, options);
-  const { data, layout, checked } = call;
-  const gradOutput = checkGradOutput(options?.gradOutput, call.reduction, layout);
-  const losses = call.reduction === "none" ? new Float32Array(layout.rows) : undefined;
-  const grad = checkOut(options?.out, data.length, { logits: data, targets: call.targets, gradOutput });
-  const scale = typeof gradOutput === "number" ? gradOutput / call.denominator : gradOutput;
-  const total = backend.crossEntropyBackward(data, checked, scale, losses, grad, layout);
-  return { loss: losses ?? total / call.denominator, grad };
+  const { values, layout, reduction, divisor } = call;
+  const gradOutput = checkRowGradOutput(options?.gradOutput, reduction, layout);
+  const grad = checkOut(options?.out, values.kind, values.data.length, {
+    logits: values.data,
+    targets: call.raw.data,
+    weight: call.terms.weight,
+    gradOutput,
+  });
+  const losses = reduction === "none" ? makeResults(values.kind, layout.rows) : undefined;
+  const scale = typeof gradOutput === "number" ? scaleOf(gradOutput, divisor) : gradOutput;
+  const total = backend.crossEntropyBackward(values, call.targets, call.terms, scale, losses, grad, layout);
+  return { loss: losses ?? total / divisor, grad };
 }
 
 interface Call {
-  readonly data: Float32Array;
+  readonly values: Floats;
   readonly layout: Rows;
   /** The targets as they came, and as the backend takes them. */
-  readonly targets: unknown;
-  readonly checked: CheckedTargets;
+  readonly raw: { readonly data: unknown };
+  readonly targets: Targets;
+  readonly terms: Terms;
   readonly reduction: Reduction;
   /** What the sum of the rows' losses is divided by. */
-  readonly denominator: number;
+  readonly divisor: number;
 }
 
-function prepare(logits: FloatArrayLike, targets: ClassTargets, options: LossOptions | undefined): Call {
+function prepare(logits: FloatArrayLike, targets: ClassTargets | SoftTargets, options: LossOptions | undefined): Call {
   const values = readFloats("logits", logits);
   const raw = readTargets(targets);
-  const reduction = checkChoice("reduction", options?.reduction, REDUCTIONS);
-  const ignoreIndex =
-    options?.ignoreIndex === undefined ? DEFAULT_IGNORE_INDEX : checkWhole("ignoreIndex", options.ignoreIndex);
-  const normalizer = options?.normalizer === undefined ? undefined : checkPositive("normalizer", options.normalizer);
-  if (normalizer !== undefined && reduction !== "mean") {
-    throw wrongValue("normalizer", `reduction "mean", which divides by it`, reduction);
+  const reduction = checkReduction(options);
+  const normalizer = checkNormalizer(options, reduction);
+  return isSoft(raw)
+    ? prepareSoft(values, raw, reduction, normalizer, options)
+    : prepareClasses(values, raw, reduction, normalizer, options);
+}
+
+function prepareClasses(
+  values: FloatValues,
+  raw: RawTargets,
+  reduction: Reduction,
+  normalizer: number | undefined,
+  options: LossOptions | undefined,
+): Call {
+  const layout = layOut("logits", values, options, () => inferShape("logits", values.data.length, raw.data.length));
+  const terms = checkTerms(options, layout);
+  const targets = checkTargets(raw, checkIgnoreIndex(options), layout);
+  if (reduction !== "mean" || normalizer !== undefined) {
+    return { values, layout, raw, targets, terms, reduction, divisor: normalizer ?? 1 };
   }
-  const layout = layOut("logits", values, options, () => inferShape(values.data.length, raw.data.length));
-  const checked = checkTargets(raw, ignoreIndex, layout);
-  const denominator = reduction === "mean" ? (normalizer ?? checked.kept) : 1;
-  return { data: values.data, layout, targets: raw.data, checked, reduction, denominator };
+  const { kept } = targets;
+  if (terms.weight === undefined) return { values, layout, raw, targets, terms, reduction, divisor: kept };
+  // The losses' mean is over the weights and that of the z terms over the rows: with this zLoss, one divisor serves both.
+  const divisor = weightOfKept(targets, terms.weight);
+  const zLoss = kept === 0 ? 0 : (terms.zLoss * divisor) / kept;
+  return { values, layout, raw, targets, terms: { ...terms, zLoss }, reduction, divisor };
+}
+
+function prepareSoft(
+  values: FloatValues,
+  soft: FloatValues,
+  reduction: Reduction,
+  normalizer: number | undefined,
+  options: LossOptions | undefined,
+): Call {
+  if (options?.ignoreIndex !== undefined) {
+    throw wrongValue("ignoreIndex", "none with soft targets, of which none is a class to ignore", options.ignoreIndex);
+  }
+  const layout = layOut("logits", values, options, () => inferSoftShape(values.data.length, soft.shape));
+  checkLikeLogits(soft, layout);
+  const divisor = reduction === "mean" ? (normalizer ?? layout.rows) : 1;
+  return { values, layout, raw: soft, targets: { soft }, terms: checkTerms(options, layout), reduction, divisor };
+}
+
+/** That of the targets where they have one that fits, else one row; or no row, where there is nothing. */
+function inferSoftShape(length: number, shape: readonly number[] | undefined): readonly number[] {
+  if (shape && sizeOf(shape) === length) return shape;
+  return length === 0 ? [0, 0] : [length];
+}
+
+function checkLikeLogits(soft: FloatValues, layout: Rows): void {
+  if (soft.shape && !sameShape(soft.shape, layout.shape)) {
+    throw wrongValue("targets", `shape [${layout.shape.join(", ")}], that of the logits`, soft.shape);
+  }
+  const size = layout.rows * layout.classes;
+  if (soft.data.length !== size) {
+    throw wrongValue("targets", `${size} values, one a logit (soft targets; classes are integers)`, soft.data.length);
+  }
 }
 
 /** As many rows as there are targets. */
-function inferShape(logits: number, targets: number): readonly number[] {
-  if (targets === 0 && logits === 0) return [0, 0];
-  if (targets === 0) throw wrongValue("targets", `one value a row of ${logits} logits`, targets);
-  if (logits === 0 || logits % targets !== 0) {
-    throw wrongValue("logits", `a multiple of ${targets} values, the number of targets, or a shape`, logits);
+export function inferShape(name: string, values: number, targets: number): readonly number[] {
+  if (targets === 0 && values === 0) return [0, 0];
+  if (targets === 0) throw wrongValue("targets", `one value a row of ${values} ${name}`, targets);
+  if (values === 0 || values % targets !== 0) {
+    throw wrongValue(name, `a multiple of ${targets} values, the number of targets, or a shape`, values);
   }
-  return [targets, logits / targets];
+  return [targets, values / targets];
 }
 
-function checkGradOutput(
-  value: CrossEntropyGradOptions["gradOutput"],
+export function checkIgnoreIndex(options: ClassLossOptions | undefined): number {
+  return options?.ignoreIndex === undefined ? DEFAULT_IGNORE_INDEX : checkWhole("ignoreIndex", options.ignoreIndex);
+}
+
+/** One weight a class, in float64. */
+export function checkWeight(options: ClassLossOptions | undefined, { classes }: Rows): Float64Array | undefined {
+  if (options?.weight === undefined) return undefined;
+  const weight = readNumbers("weight", options.weight);
+  if (weight.shape && !sameShape(weight.shape, [classes])) {
+    throw wrongValue("weight", `shape [${classes}], the classes`, weight.shape);
+  }
+  if (weight.data.length !== classes) throw wrongValue("weight", `${classes} values, one a class`, weight.data.length);
+  return weight.kind === "float64" ? weight.data : Float64Array.from(numbersOf(weight));
+}
+
+/** Σ w[y] over the rows that are kept. */
+export function weightOfKept({ data, step, ignoreIndex }: CheckedTargets, weight: Float64Array): number {
+  const sum = new Sum();
+  for (let i = 0; i < data.length; i += step) {
+    const target = data[i] as number;
+    if (target !== ignoreIndex) sum.add(weight[target] as number);
+  }
+  return sum.value;
+}
+
+/** `gradOutput` as a number, or one a row. */
+export function checkRowGradOutput(
+  value: GradOptions["gradOutput"],
   reduction: Reduction,
   layout: Rows,
-): number | ArrayLike<number> {
-  if (value === undefined) return 1;
-  if (typeof value === "number") return value;
-  if (reduction !== "none") throw wrongKind("gradOutput", `a number for reduction "${reduction}"`, value);
-  const { data, shape } = isNumbers(value) ? { data: value, shape: undefined } : readFloats("gradOutput", value);
-  if (shape) checkRowShape("gradOutput", shape, layout);
-  if (data.length !== layout.rows) throw wrongValue("gradOutput", `${layout.rows} values, one a row`, data.length);
-  return data;
+): number | ResultArray {
+  const gradOutput = checkGradOutput(value, reduction, layout.rows, "a row");
+  if (typeof gradOutput === "number") return gradOutput;
+  if (gradOutput.shape) checkRowShape("gradOutput", gradOutput.shape, layout);
+  return numbersOf(gradOutput);
 }
 
-function isNumbers(value: unknown): value is readonly number[] {
-  if (!Array.isArray(value)) return false;
-  value.forEach((scale, row) => {
-    if (typeof scale !== "number") throw wrongKind(`gradOutput[${row}]`, "a number", scale);
-  });
-  return true;
+const PLAIN: Terms = { weight: undefined, labelSmoothing: 0, zLoss: 0, softcap: undefined };
+
+function checkTerms(options: LossOptions | undefined, layout: Rows): Terms {
+  if (options === undefined) return PLAIN;
+  const { labelSmoothing, zLoss, softcap } = options;
+  return {
+    weight: checkWeight(options, layout),
+    labelSmoothing: labelSmoothing === undefined ? 0 : checkAtLeastZero("labelSmoothing", labelSmoothing, 1),
+    zLoss: zLoss === undefined ? 0 : checkAtLeastZero("zLoss", zLoss),
+    softcap: softcap === undefined ? undefined : checkPositive("softcap", softcap),
+  };
 }

@@ -5,6 +5,7 @@
  * `0·log 0 = 0`, and `p > 0` where `q = 0` gives Infinity.
  */
 
+import { Sum } from "./sum.js";
 import { checkOptions, wrongKind, wrongValue } from "./validate.js";
 
 /** The option of every function here. */
@@ -169,19 +170,11 @@ function deviance(p: number, q: number): number {
   return (p - q) * v + 2 * p * v * w * series;
 }
 
-/** Σ term(p, q) by Kahan's summation, where terms may also be infinite, with one sign. */
+/** Σ term(p, q), where terms may also be infinite, with one sign. */
 function sum(p: ArrayLike<number>, q: ArrayLike<number>, term: (p: number, q: number) => number): number {
-  let total = 0;
-  let lost = 0;
-  for (let i = 0; i < p.length; i++) {
-    const next = term(Number(p[i]), Number(q[i]));
-    if (!Number.isFinite(next)) return next;
-    const added = next + lost;
-    const rounded = total + added;
-    lost = added - (rounded - total);
-    total = rounded;
-  }
-  return total;
+  const total = new Sum();
+  for (let i = 0; i < p.length; i++) total.add(term(Number(p[i]), Number(q[i])));
+  return total.value;
 }
 
 /** The logarithm to a base. The engine's own are whole at powers of 2 and 10, where a quotient often is not. */

@@ -1,34 +1,34 @@
 import type { Backend } from "./backend.js";
+import { type FloatArrayLike, type Floats, type ResultArray, readFloats } from "./floats.js";
 import { checkOut } from "./out.js";
 import { type LayoutOptions, layOut, type Rows, sameShape } from "./rows.js";
-import { type FloatArrayLike, readFloats } from "./tensor-like.js";
 import { checkOptions, wrongValue } from "./validate.js";
 
 export interface SoftmaxOptions extends LayoutOptions {
-  /** Where the result goes: float32, as long as the result. The input's own array makes it in place. */
+  /** Where the result goes: as long as the result, and of its kind. The input's own array makes it in place. */
   readonly out?: FloatArrayLike | undefined;
 }
 
 const OPTIONS = new Set(["shape", "axis", "out"]);
 
-export function logSoftmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
-  const { data, layout } = prepare(x, options);
-  const out = checkOut(options?.out, data.length, { x: data });
-  backend.logSoftmax(data, out, layout);
+export function logSoftmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): ResultArray {
+  const { values, layout } = prepare(x, options);
+  const out = checkOut(options?.out, values.kind, values.data.length, { x: values.data });
+  backend.logSoftmax(values, out, layout);
   return out;
 }
 
-export function softmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
-  const { data, layout } = prepare(x, options);
-  const out = checkOut(options?.out, data.length, { x: data });
-  backend.softmax(data, out, layout);
+export function softmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): ResultArray {
+  const { values, layout } = prepare(x, options);
+  const out = checkOut(options?.out, values.kind, values.data.length, { x: values.data });
+  backend.softmax(values, out, layout);
   return out;
 }
 
-export function logSumExp(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): Float32Array {
-  const { data, layout } = prepare(x, options);
-  const out = checkOut(options?.out, layout.rows, { x: data });
-  backend.logSumExp(data, out, layout);
+export function logSumExp(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): ResultArray {
+  const { values, layout } = prepare(x, options);
+  const out = checkOut(options?.out, values.kind, layout.rows, { x: values.data });
+  backend.logSumExp(values, out, layout);
   return out;
 }
 
@@ -37,10 +37,13 @@ export function logSoftmaxGrad(
   gradOutput: FloatArrayLike,
   logProbs: FloatArrayLike,
   options?: SoftmaxOptions,
-): Float32Array {
-  const { gradient, data, layout } = prepareGrad(gradOutput, "logProbs", logProbs, options);
-  const out = checkOut(options?.out, data.length, { gradOutput: gradient, logProbs: data });
-  backend.logSoftmaxBackward(gradient, data, out, layout);
+): ResultArray {
+  const { gradient, values, layout } = prepareGrad(gradOutput, "logProbs", logProbs, options);
+  const out = checkOut(options?.out, values.kind, values.data.length, {
+    gradOutput: gradient.data,
+    logProbs: values.data,
+  });
+  backend.logSoftmaxBackward(gradient, values, out, layout);
   return out;
 }
 
@@ -49,23 +52,26 @@ export function softmaxGrad(
   gradOutput: FloatArrayLike,
   probs: FloatArrayLike,
   options?: SoftmaxOptions,
-): Float32Array {
-  const { gradient, data, layout } = prepareGrad(gradOutput, "probs", probs, options);
-  const out = checkOut(options?.out, data.length, { gradOutput: gradient, probs: data });
-  backend.softmaxBackward(gradient, data, out, layout);
+): ResultArray {
+  const { gradient, values, layout } = prepareGrad(gradOutput, "probs", probs, options);
+  const out = checkOut(options?.out, values.kind, values.data.length, {
+    gradOutput: gradient.data,
+    probs: values.data,
+  });
+  backend.softmaxBackward(gradient, values, out, layout);
   return out;
 }
 
 /** An argument as rows of classes. */
 interface Prepared {
-  readonly data: Float32Array;
+  readonly values: Floats;
   readonly layout: Rows;
 }
 
 function prepare(x: FloatArrayLike, options: SoftmaxOptions | undefined): Prepared {
   checkOptions(options, OPTIONS);
   const values = readFloats("x", x);
-  return { data: values.data, layout: layOut("x", values, options, () => [values.data.length]) };
+  return { values, layout: layOut("x", values, options, () => [values.data.length]) };
 }
 
 function prepareGrad(
@@ -73,7 +79,7 @@ function prepareGrad(
   name: string,
   y: FloatArrayLike,
   options: SoftmaxOptions | undefined,
-): Prepared & { readonly gradient: Float32Array } {
+): Prepared & { readonly gradient: Floats } {
   checkOptions(options, OPTIONS);
   const gradient = readFloats("gradOutput", gradOutput);
   const values = readFloats(name, y);
@@ -86,5 +92,5 @@ function prepareGrad(
   if (gradient.data.length !== values.data.length) {
     throw wrongValue("gradOutput", `${values.data.length} values, as ${name} has`, gradient.data.length);
   }
-  return { gradient: gradient.data, data: values.data, layout };
+  return { gradient, values, layout };
 }

@@ -1,168 +1,191 @@
-import { type Arena, SEGMENT } from "./arena.js";
-import type { Backend } from "./backend.js";
+import { type Arena, KINDS } from "./arena.js";
+import { classesOf, type RowEngine, type Terms } from "./backend.js";
+import { type Floats, numberAt, type ResultArray } from "./floats.js";
 import type { Kernels } from "./wasm.js";
+
+/** How many values a segment takes: whole blocks of the kernels' sums, so that the bits are those of the row as a whole. */
+const SEGMENT = 1 << 16;
 
 /**
  * Rows too long for the scratch, a segment at a time: once for the maximum, once for the sum, and once more for what is
- * written of each class. The steps, their order, and so the bits, are those of the kernels for whole rows.
+ * written of each class. The steps, their order, and so the bits, are those of the kernels for whole rows. The classes of
+ * a row are neighbours.
  */
-export function longRows(kernels: Kernels, arena: Arena): Omit<Backend, "name" | "allocate"> {
+export function longRows(kernels: Kernels, arena: Arena): RowEngine {
   const segments = (classes: number, visit: (from: number, count: number) => void): void => {
     for (let from = 0; from < classes; from += SEGMENT) visit(from, Math.min(SEGMENT, classes - from));
   };
 
   /** Folds the row of `x` at `start` into one value, with -Infinity in place of its class `without`. */
   const fold = (
-    step: (x: number, count: number, value: number) => number,
+    step: (x: number, kind: number, count: number, value: number) => number,
     initial: number,
-    x: Float32Array,
+    { kind: kindName, data }: Floats,
     start: number,
     classes: number,
     without = -1,
   ): number => {
+    const kind = KINDS[kindName];
     let value = initial;
     segments(classes, (from, count) => {
-      const place = arena.bring(x, start + from, count, arena.first);
-      const left = place + 4 * (without - from);
+      const place = arena.bring(data, start + from, count, arena.first);
+      const left = place + data.BYTES_PER_ELEMENT * (without - from);
       const leaves = without >= from && without < from + count;
-      const kept = leaves ? arena.exchange(left, Number.NEGATIVE_INFINITY) : 0;
-      value = step(place, count, value);
-      if (leaves) arena.exchange(left, kept);
+      const kept = leaves ? kernels.exchange(left, kind, kernels.mask_of(kind)) : 0;
+      value = step(place, kind, count, value);
+      if (leaves) kernels.exchange(left, kind, kept);
     });
     return value;
   };
 
   /** The maximum of a row and the sum of its exponentials. */
-  const statistics = (x: Float32Array, start: number, classes: number, without?: number) => {
-    const larger = (place: number, count: number, max: number) => Math.max(max, kernels.row_max(place, count));
+  const statistics = (x: Floats, start: number, classes: number, without?: number) => {
+    const larger = (place: number, kind: number, count: number, max: number) =>
+      Math.max(max, kernels.row_max(place, kind, count));
     const max = fold(larger, Number.NEGATIVE_INFINITY, x, start, classes, without);
-    const add = (place: number, count: number, sum: number) => kernels.row_exp_sum(place, count, max, sum);
+    const add = (place: number, kind: number, count: number, sum: number) =>
+      kernels.row_exp_sum(place, kind, count, max, sum);
     return { max, sum: fold(add, 0, x, start, classes, without) };
   };
 
   /** Writes to the row of `out` at `start` what `kernel` makes of that row of `x`. */
   const write = (
-    kernel: (x: number, out: number, count: number) => void,
-    x: Float32Array,
-    out: Float32Array,
+    kernel: (x: number, kind: number, out: number, count: number) => void,
+    x: Floats,
+    out: ResultArray,
     start: number,
     classes: number,
   ): void =>
     segments(classes, (from, count) => {
       const to = arena.place(out, start + from, arena.first);
-      kernel(arena.bring(x, start + from, count, to), to, count);
+      const scratch = x.kind === "float32" ? to : arena.second;
+      kernel(arena.bring(x.data, start + from, count, scratch), KINDS[x.kind], to, count);
       arena.take(to, out, start + from, count);
     });
 
   /** The same with a second input. */
   const writeOfTwo = (
     kernel: (a: number, b: number, out: number, count: number) => void,
-    a: Float32Array,
-    b: Float32Array,
-    out: Float32Array,
+    a: Floats,
+    b: Floats,
+    out: ResultArray,
     start: number,
     classes: number,
   ): void =>
     segments(classes, (from, count) => {
       const to = arena.place(out, start + from, arena.first);
-      const first = arena.bring(a, start + from, count, arena.first);
-      kernel(first, arena.bring(b, start + from, count, arena.second), to, count);
+      const first = arena.bring(a.data, start + from, count, arena.first);
+      kernel(first, arena.bring(b.data, start + from, count, arena.second), to, count);
       arena.take(to, out, start + from, count);
     });
 
-  const dot = (a: Float32Array, b: Float32Array, start: number, classes: number): number => {
+  const dot = (a: Floats, b: Floats, start: number, classes: number): number => {
     let sum = 0;
     segments(classes, (from, count) => {
-      const first = arena.bring(a, start + from, count, arena.first);
-      sum = kernels.row_dot(first, arena.bring(b, start + from, count, arena.second), count, sum);
+      const first = arena.bring(a.data, start + from, count, arena.first);
+      sum = kernels.row_dot(first, arena.bring(b.data, start + from, count, arena.second), count, sum);
     });
     return sum;
   };
 
+  /** What a row comes to whose target is not ignored. */
+  const rowOf = (logits: Floats, start: number, classes: number, target: number, terms: Terms) => {
+    const { weight, labelSmoothing, zLoss } = terms;
+    const own = numberAt(logits, start + target);
+    const { max, sum } = statistics(logits, start, classes, target);
+    const shift = kernels.shift_of(max);
+    const add = (place: number, kind: number, count: number, total: number) =>
+      kernels.row_sum(place, kind, count, shift, total);
+    const mean = labelSmoothing === 0 ? 0 : fold(add, 0, logits, start, classes) / classes;
+    const odds = kernels.odds_against(max, sum, own);
+    const nll = kernels.target_loss(odds, max, sum, own);
+    const near = kernels.near_log_sum_exp(odds, nll, max, sum, own);
+    const w = weight ? Number(weight[target]) : 1;
+    const loss = kernels.row_loss(nll, near - mean, shift + near, w, labelSmoothing, zLoss);
+    return { max, sum, odds, lse: shift + near, weight: w, loss };
+  };
+
   return {
-    logSumExp(logits, lse, { outer: rows, classes }) {
+    logSumExp(x, lse, { outer: rows, classes }) {
       for (let row = 0; row < rows; row++) {
-        const { max, sum } = statistics(logits, row * classes, classes);
+        const { max, sum } = statistics(x, row * classes, classes);
         lse[row] = kernels.log_sum_exp_of(max, sum);
       }
     },
 
-    logSoftmax(logits, logProbs, { outer: rows, classes }) {
+    logSoftmax(x, logProbs, { outer: rows, classes }) {
       for (let start = 0; start < rows * classes; start += classes) {
-        const { max, sum } = statistics(logits, start, classes);
-        write((x, out, count) => kernels.row_log_softmax(x, out, count, max, sum), logits, logProbs, start, classes);
+        const { max, sum } = statistics(x, start, classes);
+        const subtract = (from: number, kind: number, out: number, count: number) =>
+          kernels.row_log_softmax(from, kind, out, count, max, sum);
+        write(subtract, x, logProbs, start, classes);
       }
     },
 
-    softmax(logits, probs, { outer: rows, classes }) {
+    softmax(x, probs, { outer: rows, classes }) {
       for (let start = 0; start < rows * classes; start += classes) {
-        const { max, sum } = statistics(logits, start, classes);
+        const { max, sum } = statistics(x, start, classes);
         const factor = kernels.softmax_factor(sum);
-        write((x, out, count) => kernels.row_exp_scaled(x, out, count, max, factor), logits, probs, start, classes);
+        const scale = (from: number, kind: number, out: number, count: number) =>
+          kernels.row_exp_scaled(from, kind, out, count, max, factor, 0);
+        write(scale, x, probs, start, classes);
       }
     },
 
     logSoftmaxBackward(gradOutput, logProbs, grad, { outer: rows, classes }) {
+      const add = (g: number, kind: number, count: number, sum: number) => kernels.row_sum(g, kind, count, 0, sum);
       for (let start = 0; start < rows * classes; start += classes) {
-        const sum = fold(kernels.row_sum, 0, gradOutput, start, classes);
-        writeOfTwo(
-          (g, y, out, count) => kernels.row_log_softmax_backward(g, y, out, count, sum),
-          gradOutput,
-          logProbs,
-          grad,
-          start,
-          classes,
-        );
+        const sum = fold(add, 0, gradOutput, start, classes);
+        const subtract = (g: number, y: number, out: number, count: number) =>
+          kernels.row_log_softmax_backward(g, y, out, count, sum);
+        writeOfTwo(subtract, gradOutput, logProbs, grad, start, classes);
       }
     },
 
     softmaxBackward(gradOutput, probs, grad, { outer: rows, classes }) {
       for (let start = 0; start < rows * classes; start += classes) {
         const sum = dot(gradOutput, probs, start, classes);
-        writeOfTwo(
-          (g, y, out, count) => kernels.row_softmax_backward(g, y, out, count, sum),
-          gradOutput,
-          probs,
-          grad,
-          start,
-          classes,
-        );
+        const multiply = (g: number, y: number, out: number, count: number) =>
+          kernels.row_softmax_backward(g, y, out, count, sum);
+        writeOfTwo(multiply, gradOutput, probs, grad, start, classes);
       }
     },
 
-    crossEntropy(logits, { data, ignoreIndex }, losses, { outer: rows, classes }) {
+    crossEntropy(logits, targets, terms, losses, { outer: rows, classes }) {
+      const { data, step, ignoreIndex } = classesOf(targets);
       let total = 0;
       for (let row = 0; row < rows; row++) {
-        const target = Number(data[row]);
-        let loss = 0;
-        if (target !== ignoreIndex) {
-          const own = Number(logits[row * classes + target]);
-          const { max, sum } = statistics(logits, row * classes, classes, target);
-          loss = kernels.target_loss(kernels.odds_against(max, sum, own), max, sum, own);
-        }
+        const target = Number(data[row * step]);
+        const loss = target === ignoreIndex ? 0 : rowOf(logits, row * classes, classes, target, terms).loss;
         if (losses) losses[row] = loss;
         total += loss;
       }
       return total;
     },
 
-    crossEntropyBackward(logits, { data, ignoreIndex }, scales, losses, grad, { outer: rows, classes }) {
+    crossEntropyBackward(logits, targets, terms, scales, losses, grad, { outer: rows, classes }) {
+      const { data, step, ignoreIndex } = classesOf(targets);
+      const { labelSmoothing, zLoss } = terms;
       let total = 0;
       for (let row = 0; row < rows; row++) {
         const start = row * classes;
-        const target = Number(data[row]);
+        const target = Number(data[row * step]);
         let loss = 0;
         if (target === ignoreIndex) {
           grad.fill(0, start, start + classes);
         } else {
-          const own = Number(logits[start + target]);
-          const { max, sum } = statistics(logits, start, classes, target);
-          const odds = kernels.odds_against(max, sum, own);
-          const error = (typeof scales === "number" ? scales : Number(scales[row])) * kernels.miss(odds);
-          const factor = kernels.gradient_factor(error, sum);
-          write((x, out, count) => kernels.row_exp_scaled(x, out, count, max, factor), logits, grad, start, classes);
-          grad[start + target] = kernels.target_gradient(error);
-          loss = kernels.target_loss(odds, max, sum, own);
+          const of = rowOf(logits, start, classes, target, terms);
+          const scale = typeof scales === "number" ? scales : Number(scales[row]);
+          const others = kernels.error_of_others(scale, of.odds, of.lse, of.weight, zLoss);
+          const factor = kernels.gradient_factor(others, of.sum);
+          const offset = -scale * (labelSmoothing / classes);
+          const scaled = (from: number, kind: number, out: number, count: number) =>
+            kernels.row_exp_scaled(from, kind, out, count, of.max, factor, offset);
+          write(scaled, logits, grad, start, classes);
+          grad[start + target] = kernels.target_gradient(
+            kernels.error_of_target(scale, of.odds, of.lse, of.weight, labelSmoothing, classes, zLoss),
+          );
+          loss = of.loss;
         }
         if (losses) losses[row] = loss;
         total += loss;

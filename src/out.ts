@@ -1,26 +1,33 @@
-import { type FloatArrayLike, readFloats } from "./tensor-like.js";
-import { wrongValue } from "./validate.js";
+import { type FloatArrayLike, type FloatKind, makeResults, type ResultArray, readFloats } from "./floats.js";
+import { isTypedArray, kindOf } from "./tensor-like.js";
+import { wrongKind, wrongValue } from "./validate.js";
 
 /**
- * Where a result of `length` values goes: a fresh array, or `out`, which may be one of the inputs but not a part of it.
+ * Where `length` results of numbers of this kind go: a fresh array, or `out`, which may be one of the inputs but not a
+ * part of it.
  */
 export function checkOut(
   out: FloatArrayLike | undefined,
+  kind: FloatKind,
   length: number,
   inputs: Readonly<Record<string, unknown>>,
-): Float32Array {
-  if (out === undefined) return new Float32Array(length);
-  const { data } = readFloats("out", out);
-  if (data.length !== length) throw wrongValue("out", `${length} values`, data.length);
-  for (const name in inputs) checkOverlap(data, name, inputs[name]);
-  return data;
+): ResultArray {
+  if (out === undefined) return makeResults(kind, length);
+  const isDouble = kind === "float64";
+  const expected = `a ${isDouble ? "Float64Array" : "Float32Array"} for ${kind} input`;
+  if (Array.isArray(out)) throw wrongKind("out", expected, out);
+  const floats = readFloats("out", out);
+  if (floats.kind !== (isDouble ? "float64" : "float32")) throw wrongKind("out", expected, floats.data);
+  if (floats.data.length !== length) throw wrongValue("out", `${length} values`, floats.data.length);
+  for (const name in inputs) checkOverlap(floats.data, name, inputs[name]);
+  return floats.data;
 }
 
 /** In place is value on value; from any other overlap, values would be read after they were overwritten. */
-function checkOverlap(out: Float32Array, name: string, input: unknown): void {
-  if (input === out || !ArrayBuffer.isView(input) || input.buffer !== out.buffer) return;
+function checkOverlap(out: ResultArray, name: string, input: unknown): void {
+  if (input === out || !isTypedArray(input) || input.buffer !== out.buffer) return;
   const inPlace =
-    input instanceof Float32Array && input.byteOffset === out.byteOffset && input.byteLength === out.byteLength;
+    input.byteOffset === out.byteOffset && input.byteLength === out.byteLength && kindOf(input) === kindOf(out);
   const apart =
     input.byteOffset + input.byteLength <= out.byteOffset || out.byteOffset + out.byteLength <= input.byteOffset;
   if (!inPlace && !apart) {

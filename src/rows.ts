@@ -1,5 +1,6 @@
 import type { Layout } from "./backend.js";
-import { sizeOf, type Values } from "./tensor-like.js";
+import type { FloatValues } from "./floats.js";
+import { sizeOf } from "./tensor-like.js";
 import { checkShape, checkWhole, wrongValue } from "./validate.js";
 
 /** How an array is laid out, where it does not say so itself. */
@@ -18,12 +19,22 @@ export interface Rows extends Layout {
   readonly rows: number;
 }
 
+/** The kernels count in int32. */
+const MOST_VALUES = 2 ** 31 - 1;
+
+/** Refuses an array that has not as many values as its shape. */
+export function checkLength(name: string, length: number, shape: readonly number[]): void {
+  const size = sizeOf(shape);
+  if (size > MOST_VALUES) throw wrongValue(name, `at most ${MOST_VALUES} values`, size);
+  if (size !== length) throw wrongValue(name, `${size} values for shape [${shape.join(", ")}]`, length);
+}
+
 /**
  * Lays an array out by its own shape, by `options.shape`, or by what `infer` makes of its length: the first there is.
  */
 export function layOut(
   name: string,
-  values: Values<Float32Array>,
+  values: Pick<FloatValues, "data" | "shape">,
   options: LayoutOptions | undefined,
   infer: () => readonly number[],
 ): Rows {
@@ -33,12 +44,11 @@ export function layOut(
   }
   const shape = values.shape ?? given ?? infer();
   if (shape.length === 0) throw wrongValue(values.shape ? name : "shape", "at least the class axis", shape);
-  if (sizeOf(shape) !== values.data.length) {
-    throw wrongValue(name, `${sizeOf(shape)} values for shape [${shape.join(", ")}]`, values.data.length);
-  }
+  checkLength(name, values.data.length, shape);
   const axis = options?.axis === undefined ? shape.length - 1 : checkAxis(options.axis, shape.length);
   const outer = sizeOf(shape, 0, axis);
   const inner = sizeOf(shape, axis + 1);
+  if (outer * inner > MOST_VALUES) throw wrongValue(name, `at most ${MOST_VALUES} rows`, outer * inner);
   return { shape, axis, outer, classes: Number(shape[axis]), inner, rows: outer * inner };
 }
 

@@ -1,5 +1,4 @@
-import { CoreTensor } from "./tensor.js";
-import { checkShape, checkWhole, notYet, wrongKind, wrongValue } from "./validate.js";
+import { checkShape, checkWhole, wrongKind, wrongValue } from "./validate.js";
 
 export type TypedArray =
   | Float32Array
@@ -19,38 +18,34 @@ export type TypedArray =
  * transformers.js, an ndarray. Some of their types allow data that is not a typed array, which is refused when it
  * comes.
  */
-export type TensorLike = { readonly data: ArrayBufferView | readonly unknown[] } & (
+export type TensorLike = Shaped | (Shaped & Described);
+
+type Shaped = { readonly data: ArrayBufferView | readonly unknown[] } & (
   | { readonly shape: readonly number[] }
   | { readonly dims: readonly number[] }
 );
 
-/** What holds float32 values: the array itself, or a tensor of one. */
-export type FloatArrayLike = Float32Array | TensorLike;
-
-/** An argument's values, with their shape where they came with one. */
-export interface Values<T> {
-  readonly data: T;
-  readonly shape: readonly number[] | undefined;
+/** What a tensor may say besides, all or some: a literal is refused a name that no member of a union has. */
+interface Described {
+  /** What a `Uint16Array` holds, under either name: `"float16"` or `"bfloat16"`. */
+  readonly dtype: unknown;
+  readonly type: unknown;
+  /** Where the values begin in `data`, which may hold more, and how far apart they lie: only row-major is taken. */
+  readonly offset: unknown;
+  readonly stride: unknown;
+  readonly strides: unknown;
 }
 
-const FLOATS = "a Float32Array or a tensor of one ({ data, shape })";
-
-/** Widths that the contract has and this version has not. */
-const OTHER_FLOATS = new Set(["Float64Array", "Float16Array", "Uint16Array"]);
-
-export function readFloats(name: string, value: unknown): Values<Float32Array> {
-  if (value instanceof CoreTensor) return value;
-  if (Array.isArray(value)) throw new TypeError(`${wrongKind(name, FLOATS, value).message}; pass Float32Array.from(…)`);
-  const { data, shape } = readTensor(name, value, FLOATS);
-  if (isFloat32(data)) return { data, shape };
-  const kind = kindOf(data);
-  if (OTHER_FLOATS.has(kind)) throw notYet(name, `a ${kind}`);
-  throw wrongKind(name, FLOATS, data);
+/** A typed array, with its shape and the name of its kind where it came with them. */
+export interface TensorParts {
+  readonly data: TypedArray;
+  readonly shape: readonly number[] | undefined;
+  readonly dtype: unknown;
 }
 
 /** Reads a typed array as it is, and takes a tensor apart. `expected` says what the argument may be. */
-export function readTensor(name: string, value: unknown, expected: string): Values<TypedArray> {
-  if (isTypedArray(value)) return { data: checkLive(name, value), shape: undefined };
+export function readTensor(name: string, value: unknown, expected: string): TensorParts {
+  if (isTypedArray(value)) return { data: checkMemory(name, value), shape: undefined, dtype: undefined };
   if (typeof value !== "object" || value === null || !("data" in value)) throw wrongKind(name, expected, value);
   const { data } = value;
   if (typeof data === "function") {
@@ -63,17 +58,19 @@ export function readTensor(name: string, value: unknown, expected: string): Valu
   const shape =
     dims === undefined ? checkShape(`${name}.shape`, field(value, "shape")) : checkShape(`${name}.dims`, dims);
   for (const key of ["stride", "strides"]) checkRowMajor(`${name}.${key}`, field(value, key), shape);
+  const dtype = field(value, "dtype") ?? field(value, "type");
   const size = sizeOf(shape);
+  checkMemory(name, data);
   if ("offset" in value) {
     // An ndarray is a window into its data.
     const offset = checkWhole(`${name}.offset`, value.offset);
     if (offset < 0 || offset + size > data.length) {
       throw wrongValue(`${name}.offset`, `${size} values from there in ${data.length}`, offset);
     }
-    return { data: data.subarray(offset, offset + size), shape };
+    return { data: data.subarray(offset, offset + size), shape, dtype };
   }
   if (data.length !== size) throw wrongValue(`${name}.data`, `${size} values for its shape`, data.length);
-  return { data: checkLive(name, data), shape };
+  return { data, shape, dtype };
 }
 
 /** How many positions the axes of a shape from `first` to before `end` have together. */
@@ -88,19 +85,29 @@ export function kindOf(array: TypedArray): string {
   return array[Symbol.toStringTag];
 }
 
-function isTypedArray(value: unknown): value is TypedArray {
+export function isTypedArray(value: unknown): value is TypedArray {
   return ArrayBuffer.isView(value) && !(value instanceof DataView);
 }
 
-function isFloat32(data: TypedArray): data is Float32Array {
-  return data instanceof Float32Array || kindOf(data) === "Float32Array";
+/** The most bytes of an array that V8 keeps without a buffer, until it is asked for one. */
+const WITHOUT_BUFFER = 64;
+
+/**
+ * Refuses memory that is gone and memory that other threads write to. Whether a small array is shared is not asked: its
+ * buffer would be made for the answer, which takes longer than a small call.
+ */
+export function checkMemory<T extends TypedArray>(name: string, data: T): T {
+  if (data.length === 0) return checkLive(name, data);
+  if (data.byteLength > WITHOUT_BUFFER && kindOfBuffer(data.buffer) === "SharedArrayBuffer") {
+    throw wrongKind(name, "memory of this thread alone, such as a copy by slice()", data.buffer);
+  }
+  return data;
 }
 
-/** A view of memory that has moved or was transferred is empty, and so is its buffer for good. */
-function checkLive(name: string, data: TypedArray): TypedArray {
-  if (data.length > 0) return data;
+/** An array is empty where its memory has moved, was transferred or shrank too far; its methods tell that from none. */
+function checkLive<T extends TypedArray>(name: string, data: T): T {
   try {
-    new Uint8Array(data.buffer);
+    data.keys();
     return data;
   } catch {
     throw new TypeError(
@@ -109,19 +116,27 @@ function checkLive(name: string, data: TypedArray): TypedArray {
   }
 }
 
+function kindOfBuffer(buffer: ArrayBufferLike): string {
+  return buffer[Symbol.toStringTag];
+}
+
 function field(value: object, key: string): unknown {
   return Reflect.get(value, key);
 }
 
 /** Strides, where a tensor has them as numbers; some have a method of that name. */
 function checkRowMajor(name: string, strides: unknown, shape: readonly number[]): void {
-  if (!Array.isArray(strides)) return;
+  if (!isList(strides)) return;
   let expected = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     // The stride of an axis of one position is never taken.
     if (shape[axis] !== 1 && strides[axis] !== expected) {
-      throw wrongValue(name, "row-major order; copy the values into it first", strides);
+      throw wrongValue(name, "row-major order; copy the values into it first", Array.from(strides));
     }
     expected *= Number(shape[axis]);
   }
+}
+
+function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || isTypedArray(value);
 }

@@ -11,19 +11,15 @@ export function wrongValue(name: string, expected: string, got: unknown): RangeE
   return new RangeError(`${name}: expected ${expected}, got ${describe(got)}`);
 }
 
-/** For what the contract has and this version has not: refused, rather than silently ignored. */
-export function notYet(name: string, what?: string): TypeError {
-  return new TypeError(`${name}: ${what === undefined ? "" : `${what} is `}not supported by this version of surprisal`);
-}
-
 /** A value as an error message shows it. */
 export function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
   if (Array.isArray(value)) return describeArray(value);
   const name = Object.getPrototypeOf(value)?.constructor?.name ?? "object without a prototype";
-  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
+  return `${/^[AEIO]/i.test(name) ? "an" : "a"} ${name}`;
 }
 
 const SHOWN = 8;
@@ -33,16 +29,12 @@ function describeArray(values: readonly unknown[]): string {
   return values.length > SHOWN ? `[${shown}, … (${values.length} values)]` : `[${shown}]`;
 }
 
-/** The losses' options that this version has not. */
-const LATER = new Set(["weight", "labelSmoothing", "zLoss", "softcap", "posWeight"]);
-
 /** Refuses options that the function does not know: a misspelt one must not pass in silence. */
 export function checkOptions(options: object | undefined, known: ReadonlySet<string>): void {
   if (options === undefined) return;
   if (typeof options !== "object" || options === null) throw wrongKind("options", "an object", options);
   for (const name in options) {
     if (known.has(name)) continue;
-    if (LATER.has(name)) throw notYet(`options.${name}`);
     throw new TypeError(`options.${name}: expected one of ${[...known].join(", ")}`);
   }
 }
@@ -54,9 +46,22 @@ export function checkChoice<T extends string>(name: string, value: T | undefined
   throw (typeof value === "string" ? wrongValue : wrongKind)(name, `one of ${expected}`, value);
 }
 
+export function checkBoolean(name: string, value: unknown): boolean {
+  if (value !== undefined && typeof value !== "boolean") throw wrongKind(name, "a boolean", value);
+  return value ?? false;
+}
+
 export function checkWhole(name: string, value: unknown): number {
   if (typeof value !== "number") throw wrongKind(name, "a whole number", value);
   if (!Number.isSafeInteger(value)) throw wrongValue(name, "a whole number", value);
+  return value;
+}
+
+/** A finite number of at least 0, and where `most` is given at most that. */
+export function checkAtLeastZero(name: string, value: unknown, most = Number.MAX_VALUE): number {
+  const expected = most === Number.MAX_VALUE ? "a finite number ≥ 0" : `a number in [0, ${most}]`;
+  if (typeof value !== "number") throw wrongKind(name, expected, value);
+  if (!(value >= 0 && value <= most)) throw wrongValue(name, expected, value);
   return value;
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { crossChecked } from "../src/cross-check.js";
+import type { Floats } from "../src/floats.js";
 import { type Core, CrossCheckError, createCore } from "../src/index.js";
 import { scalarBackend } from "../src/scalar.js";
 import { availableBackends, describeBackends } from "./backends.js";
@@ -123,15 +124,17 @@ describe.each(availableBackends.filter((backend) => backend !== "js"))("the cros
 
 describe("a cross-check of a backend that errs", () => {
   const js = scalarBackend();
+  const plain = { weight: undefined, labelSmoothing: 0, zLoss: 0, softcap: undefined };
+  const floats = (data: Float32Array): Floats => ({ kind: "float32", data });
   const layout = { outer: 1, classes: 3, inner: 1 };
   const logits = Float32Array.of(1, 1, -Infinity);
 
   test("finds a finite value where an infinite one belongs", () => {
-    const wrong = crossChecked({ ...js, logSoftmax: (x, out) => out.set(x) }, js);
-    expect(() => wrong.logSoftmax(logits, new Float32Array(3), layout)).toThrow(CrossCheckError);
+    const wrong = crossChecked({ ...js, logSoftmax: (x, out) => out.set(x.data) }, js);
+    expect(() => wrong.logSoftmax(floats(logits), new Float32Array(3), layout)).toThrow(CrossCheckError);
     const finite = crossChecked({ ...js, crossEntropy: () => 5 }, js);
-    const targets = { data: Int32Array.of(2), ignoreIndex: -100 };
-    expect(() => finite.crossEntropy(logits, targets, undefined, layout)).toThrow(
+    const targets = { data: Int32Array.of(2), step: 1, ignoreIndex: -100 };
+    expect(() => finite.crossEntropy(floats(logits), targets, plain, undefined, layout)).toThrow(
       new CrossCheckError("crossEntropy", 0, 5, Number.POSITIVE_INFINITY),
     );
   });
@@ -140,17 +143,17 @@ describe("a cross-check of a backend that errs", () => {
     const wrong = crossChecked(
       {
         ...js,
-        crossEntropy(x, targets, losses, rows) {
-          const total = js.crossEntropy(x, targets, losses, rows);
+        crossEntropy(x, targets, terms, losses, rows) {
+          const total = js.crossEntropy(x, targets, terms, losses, rows);
           if (losses) losses[1] = 7;
           return total + 1;
         },
       },
       js,
     );
-    const targets = { data: Int32Array.of(0, 0), ignoreIndex: -100 };
+    const targets = { data: Int32Array.of(0, 0), step: 1, ignoreIndex: -100 };
     const rows = { outer: 2, classes: 3, inner: 1 };
-    expect(() => wrong.crossEntropy(new Float32Array(6), targets, new Float32Array(2), rows)).toThrow(
+    expect(() => wrong.crossEntropy(floats(new Float32Array(6)), targets, plain, new Float32Array(2), rows)).toThrow(
       /^crossEntropy\[1\]: /,
     );
   });

@@ -9,12 +9,23 @@ import { afterAll, describe, expect, it } from "vitest";
 const scratch = mkdtempSync(join(tmpdir(), "surprisal-build-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-describe.each(["wasm-simd", "wasm-relaxed-simd"])("%s.wasm", (name) => {
+describe.each([
+  ["wasm-simd", "assembly/index.ts"],
+  ["wasm-relaxed-simd", "assembly/index.ts"],
+  ["wasm-wide", "assembly/wide/index.ts"],
+])("%s.wasm", (name, entry) => {
   const built = readFileSync(`build/${name}.wasm`);
 
   it("comes out the same, byte for byte, when it is built again", () => {
     const again = join(scratch, `${name}.wasm`);
-    execFileSync(process.execPath, ["node_modules/assemblyscript/bin/asc.js", "--target", name, "--outFile", again]);
+    execFileSync(process.execPath, [
+      "node_modules/assemblyscript/bin/asc.js",
+      entry,
+      "--target",
+      name,
+      "--outFile",
+      again,
+    ]);
     expect(readFileSync(again).equals(built)).toBe(true);
   });
 
@@ -75,11 +86,11 @@ describe("the package", () => {
   it("exports the binaries as files", () => {
     const code = `
       import { readFileSync } from "node:fs";
-      for (const name of ["wasm-simd", "wasm-relaxed-simd"]) {
+      for (const name of ["wasm-simd", "wasm-relaxed-simd", "wasm-wide"]) {
         const bytes = readFileSync(new URL(import.meta.resolve(\`surprisal/\${name}.wasm\`)));
         console.log(bytes.subarray(0, 4).toString("latin1") === "\\0asm");
       }`;
-    expect(run("files.mjs", code)).toBe("true\ntrue\n");
+    expect(run("files.mjs", code)).toBe("true\ntrue\ntrue\n");
   });
 
   it("has types that a strict user can build on", () => {
@@ -99,10 +110,15 @@ describe("the package", () => {
       // @ts-expect-error: a reduced loss is a number
       export const wrong: Float32Array = crossEntropy(logits, [0, 1]);
       export const open: number | Float32Array = crossEntropy(logits, [0, 1], {} as CrossEntropyOptions);
+      // @ts-expect-error: a misspelt option
+      export const misspelt = crossEntropy(logits, [0, 1], { labelSmothing: 0.1 });
       export const unset: number = crossEntropy(logits, [0, 1], { reduction: undefined });
       // As the types of ONNX Runtime have a tensor: its data may be strings.
       declare const tensor: { data: Float32Array | BigInt64Array | string[]; dims: readonly number[] };
-      export const fromTensor: Float32Array = core.softmax(tensor);
+      export const fromTensor: Float32Array | Float64Array = core.softmax(tensor);
+      export const doubles: Float64Array = core.softmax(new Float64Array(2));
+      export const fromDoubles: Float64Array = crossEntropyWithGrad({ data: new Float64Array(2), dims: [1, 2] }, [0]).grad;
+      export const batch: number = core.klDivergence(logits, logits, { reduction: "batchmean" });
       // @ts-expect-error: a tensor has a shape
       export const shapeless = core.softmax({ data: logits });`;
     writeFileSync(join(scratch, "user", "types.mts"), code);

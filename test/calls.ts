@@ -3,7 +3,7 @@
  * `input` is the argument laid out like the logits that may be computed in place; the others are fixed by the batch.
  */
 
-import type { Core, FloatArrayLike } from "../src/index.js";
+import type { Core, FloatArrayLike, ResultArray } from "../src/index.js";
 import { type Batch, gradientsOf, remembered } from "./inputs.js";
 import { logSoftmax, softmax } from "./oracle.js";
 
@@ -19,6 +19,12 @@ const probsOf = remembered(({ logits, classes }: Batch) => new Float32Array(soft
 const gradientOf = remembered((batch: Batch) => gradientsOf(batch));
 const rowGradientOf = remembered(({ rows }: Batch) => gradientsOf({ rows, classes: 1 }));
 
+/** A result that is float32, as those of float32 are. */
+function single(result: ResultArray): Float32Array {
+  if (!(result instanceof Float32Array)) throw new TypeError(`expected a Float32Array, got ${result}`);
+  return result;
+}
+
 const onePerClass = ({ logits }: Batch): number => logits.length;
 const onePerRow = ({ rows }: Batch): number => rows;
 const logitsOf = ({ logits }: Batch): Float32Array => logits;
@@ -29,55 +35,57 @@ export const inPlaceCalls: readonly ArrayCall[] = [
     name: "logSoftmax",
     input: logitsOf,
     resultLength: onePerClass,
-    run: (core, x, { shape }, out) => core.logSoftmax(x, { shape, out }),
+    run: (core, x, { shape }, out) => single(core.logSoftmax(x, { shape, out })),
   },
   {
     name: "softmax",
     input: logitsOf,
     resultLength: onePerClass,
-    run: (core, x, { shape }, out) => core.softmax(x, { shape, out }),
+    run: (core, x, { shape }, out) => single(core.softmax(x, { shape, out })),
   },
   {
     name: "logSoftmaxGrad of gradOutput",
     input: gradientOf,
     resultLength: onePerClass,
-    run: (core, x, batch, out) => core.logSoftmaxGrad(x, logProbsOf(batch), { shape: batch.shape, out }),
+    run: (core, x, batch, out) => single(core.logSoftmaxGrad(x, logProbsOf(batch), { shape: batch.shape, out })),
   },
   {
     name: "logSoftmaxGrad of logProbs",
     input: logProbsOf,
     resultLength: onePerClass,
-    run: (core, x, batch, out) => core.logSoftmaxGrad(gradientOf(batch), x, { shape: batch.shape, out }),
+    run: (core, x, batch, out) => single(core.logSoftmaxGrad(gradientOf(batch), x, { shape: batch.shape, out })),
   },
   {
     name: "softmaxGrad of gradOutput",
     input: gradientOf,
     resultLength: onePerClass,
-    run: (core, x, batch, out) => core.softmaxGrad(x, probsOf(batch), { shape: batch.shape, out }),
+    run: (core, x, batch, out) => single(core.softmaxGrad(x, probsOf(batch), { shape: batch.shape, out })),
   },
   {
     name: "softmaxGrad of probs",
     input: probsOf,
     resultLength: onePerClass,
-    run: (core, x, batch, out) => core.softmaxGrad(gradientOf(batch), x, { shape: batch.shape, out }),
+    run: (core, x, batch, out) => single(core.softmaxGrad(gradientOf(batch), x, { shape: batch.shape, out })),
   },
   {
     name: "crossEntropyWithGrad by mean",
     input: logitsOf,
     resultLength: onePerClass,
-    run: (core, x, { targets, shape }, out) => core.crossEntropyWithGrad(x, targets, { shape, out }).grad,
+    run: (core, x, { targets, shape }, out) => single(core.crossEntropyWithGrad(x, targets, { shape, out }).grad),
   },
   {
     name: "crossEntropyWithGrad by none",
     input: logitsOf,
     resultLength: onePerClass,
     run: (core, x, batch, out) =>
-      core.crossEntropyWithGrad(x, batch.targets, {
-        shape: batch.shape,
-        reduction: "none",
-        gradOutput: rowGradientOf(batch),
-        out,
-      }).grad,
+      single(
+        core.crossEntropyWithGrad(x, batch.targets, {
+          shape: batch.shape,
+          reduction: "none",
+          gradOutput: rowGradientOf(batch),
+          out,
+        }).grad,
+      ),
   },
 ];
 
@@ -87,13 +95,13 @@ const rowCalls: readonly ArrayCall[] = [
     name: "logSumExp",
     input: logitsOf,
     resultLength: onePerRow,
-    run: (core, x, { shape }, out) => core.logSumExp(x, { shape, out }),
+    run: (core, x, { shape }, out) => single(core.logSumExp(x, { shape, out })),
   },
   {
     name: "crossEntropy by none",
     input: logitsOf,
     resultLength: onePerRow,
-    run: (core, x, { targets, shape }, out) => core.crossEntropy(x, targets, { shape, reduction: "none", out }),
+    run: (core, x, { targets, shape }, out) => single(core.crossEntropy(x, targets, { shape, reduction: "none", out })),
   },
 ];
 

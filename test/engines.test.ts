@@ -34,7 +34,12 @@ describe("createCore in an engine", () => {
   });
 
   it("without SIMD", async () => {
-    vi.stubGlobal("WebAssembly", { ...own(WebAssembly), validate: () => false });
+    class Module {
+      constructor() {
+        throw new WebAssembly.CompileError("invalid opcode");
+      }
+    }
+    vi.stubGlobal("WebAssembly", { ...own(WebAssembly), validate: () => false, Module });
     expect(await reasons()).toEqual([
       "Error: wasm-relaxed-simd: this engine does not know relaxed SIMD",
       "Error: wasm-simd: this engine does not know SIMD",

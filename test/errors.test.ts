@@ -12,7 +12,8 @@ const out = new Float32Array(30).fill(7);
 type Call = (core: Record<string, (...args: unknown[]) => unknown>) => unknown;
 type Case = readonly [message: string, kind: typeof TypeError | typeof RangeError, call: Call];
 
-const FLOATS = "a Float32Array or a tensor of one ({ data, shape })";
+const FLOATS = "a Float32Array, Float64Array or Float16Array, or a tensor of one ({ data, shape })";
+const NUMBERS = `a number[], ${FLOATS}`;
 
 const arrays: readonly Case[] = [
   [`x: expected ${FLOATS}, got undefined`, TypeError, (core) => core.logSoftmax?.()],
@@ -35,21 +36,68 @@ const arrays: readonly Case[] = [
     (core) => core.crossEntropy?.(new Int32Array(30), targets),
   ],
   [
-    "logits: a Float64Array is not supported by this version of surprisal",
+    'logits.dtype: expected "float16" or "bfloat16" for what a Uint16Array holds, got undefined',
     TypeError,
-    (core) => core.crossEntropy?.(new Float64Array(30), targets, { out }),
+    (core) => core.crossEntropy?.(new Uint16Array(30), targets),
   ],
   [
-    "logits: a Uint16Array is not supported by this version of surprisal",
+    'logits.dtype: expected "float16" or "bfloat16" for what a Uint16Array holds, got "uint16"',
     TypeError,
-    (core) => core.crossEntropy?.({ data: new Uint16Array(30), dims: [3, 10], type: "float16" }, targets),
+    (core) =>
+      core.crossEntropyWithGrad?.({ data: new Uint16Array(30), dims: [3, 10], dtype: "uint16" }, targets, { out }),
+  ],
+  [
+    "x: expected memory of this thread alone, such as a copy by slice(), got a SharedArrayBuffer",
+    TypeError,
+    (core) => core.softmax?.(new Float32Array(new SharedArrayBuffer(120)), { out }),
+  ],
+  [
+    "targets: expected memory of this thread alone, such as a copy by slice(), got a SharedArrayBuffer",
+    TypeError,
+    (core) => core.crossEntropy?.(new Float32Array(40), new Int32Array(new SharedArrayBuffer(80))),
+  ],
+  [
+    "x: expected at most 2147483647 values, got 4294967296",
+    RangeError,
+    (core) => core.softmax?.(logits(), { shape: [65536, 65536], out }),
   ],
   [
     `x: expected ${FLOATS}, got a tensor whose data is a function; pass { data: tensor.dataSync(), shape }`,
     TypeError,
     (core) => core.softmax?.({ data: () => logits(), shape: [3, 10] }),
   ],
+  [
+    `x: expected ${FLOATS}, got [[1, 2], [3, 4]]; pass Float32Array.from(….flat()) and its shape`,
+    TypeError,
+    (core) =>
+      core.softmax?.([
+        [1, 2],
+        [3, 4],
+      ]),
+  ],
+  [`x: expected ${FLOATS}, got a DataView`, TypeError, (core) => core.softmax?.(new DataView(new ArrayBuffer(8)))],
+  [`x: expected ${FLOATS}, got a Promise`, TypeError, (core) => core.softmax?.(Promise.resolve(logits()))],
+  [
+    `x: expected ${FLOATS}, got an object without a prototype`,
+    TypeError,
+    (core) => core.softmax?.(Object.create(null)),
+  ],
+  [
+    "x.data: expected a typed array, got a Promise",
+    TypeError,
+    (core) => core.softmax?.({ data: Promise.resolve(logits()), shape: [30] }),
+  ],
   ["x.data: expected a typed array, got [1, 2]", TypeError, (core) => core.softmax?.({ data: [1, 2], shape: [2] })],
+  [
+    "x.shape: expected an array of sizes, got an Int32Array",
+    TypeError,
+    (core) => core.softmax?.({ data: logits(), shape: Int32Array.of(3, 10) }),
+  ],
+  [
+    "x.shape: expected an array of sizes, got [3n, 10n]",
+    TypeError,
+    (core) => core.softmax?.({ data: logits(), shape: [3n, 10n] }),
+  ],
   ["x.shape: expected an array of sizes, got undefined", TypeError, (core) => core.softmax?.({ data: logits() })],
   [
     "x.dims: expected sizes that are whole numbers ≥ 0, got [3, -10]",
@@ -65,6 +113,26 @@ const arrays: readonly Case[] = [
     "x.stride: expected row-major order; copy the values into it first, got [1, 3]",
     RangeError,
     (core) => core.softmax?.({ data: logits(), shape: [3, 10], stride: [1, 3], offset: 0 }),
+  ],
+  [
+    "x.strides: expected row-major order; copy the values into it first, got [1, 3]",
+    RangeError,
+    (core) => core.softmax?.({ data: logits(), shape: [3, 10], strides: Int32Array.of(1, 3) }),
+  ],
+  [
+    "x.strides: expected row-major order; copy the values into it first, got [40, 4]",
+    RangeError,
+    (core) => core.softmax?.({ data: logits(), shape: [3, 10], strides: [40, 4] }),
+  ],
+  [
+    "x.offset: expected 10 values from there in 30, got -1",
+    RangeError,
+    (core) => core.softmax?.({ data: logits(), shape: [10], offset: -1 }),
+  ],
+  [
+    "x.offset: expected a whole number, got 0.5",
+    RangeError,
+    (core) => core.softmax?.({ data: logits(), shape: [10], offset: 0.5 }),
   ],
   [
     "x.offset: expected 30 values from there in 30, got 1",
@@ -96,12 +164,24 @@ const shapes: readonly Case[] = [
     RangeError,
     (core) => core.softmax?.(logits(), { shape: [4, 10] }),
   ],
+  [
+    "x: expected at most 2147483647 rows, got 2147483648",
+    RangeError,
+    (core) => core.logSumExp?.(new Float32Array(0), { shape: [2 ** 31, 0] }),
+  ],
+  [
+    "shape: expected an array of sizes, got [[3], 10]",
+    TypeError,
+    (core) => core.softmax?.(logits(), { shape: [[3], 10], out }),
+  ],
   ["shape: expected at least the class axis, got []", RangeError, (core) => core.softmax?.(logits(), { shape: [] })],
   [
     "shape: expected [3, 10], the shape of x, got [10, 3]",
     RangeError,
     (core) => core.softmax?.({ data: logits(), shape: [3, 10] }, { shape: [10, 3], out }),
   ],
+  ["axis: expected a whole number, got NaN", RangeError, (core) => core.softmax?.(logits(), { axis: Number.NaN, out })],
+  ["axis: expected a whole number, got null", TypeError, (core) => core.softmax?.(logits(), { axis: null, out })],
   ['axis: expected a whole number, got "last"', TypeError, (core) => core.softmax?.(logits(), { axis: "last", out })],
   ["axis: expected one of 1 axes, got 1", RangeError, (core) => core.softmax?.(logits(), { axis: 1, out })],
   [
@@ -122,7 +202,8 @@ const shapes: readonly Case[] = [
   ],
 ];
 
-const TARGETS = "an integer array, a number[] or a tensor of an integer array";
+const CLASSES = "an integer array, a number[] or a tensor of an integer array";
+const CLASSES_OR_MASSES = `${CLASSES}, or a float array or a tensor of one for soft targets`;
 
 const classTargets: readonly Case[] = [
   [
@@ -146,12 +227,33 @@ const classTargets: readonly Case[] = [
     (core) => core.crossEntropyWithGrad?.(logits(), [Number.NaN, 2, 3], { out }),
   ],
   [
+    "targets[1]: expected a whole number, got undefined",
+    TypeError,
+    // biome-ignore lint/suspicious/noSparseArray: a hole is what is tried
+    (core) => core.crossEntropyWithGrad?.(logits(), [1, , 3], { out }),
+  ],
+  [
+    "targets[0]: expected a whole number, got 1n",
+    TypeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), [1n, 2n, 3n], { out }),
+  ],
+  [
+    "targets[0]: expected a whole number, got [0.1, 0.9]",
+    TypeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), [[0.1, 0.9], [], []], { out }),
+  ],
+  [
+    "targets[0]: expected a class in [0, 0) or ignoreIndex -100, got 0",
+    RangeError,
+    (core) => core.crossEntropy?.(new Float32Array(0), [0, 0], { shape: [2, 0] }),
+  ],
+  [
     'targets[1]: expected a whole number, got "2"',
     TypeError,
     (core) => core.crossEntropyWithGrad?.(logits(), [1, "2", 3], { out }),
   ],
   [
-    "targets[0]: expected a class in [0, 10) or ignoreIndex -100, got -9223372036854775808",
+    "targets[0]: expected a class in [0, 10) or ignoreIndex -100, got -9223372036854775808n",
     RangeError,
     (core) => core.crossEntropyWithGrad?.(logits(), BigInt64Array.of(-(2n ** 63n), 2n, 3n), { out }),
   ],
@@ -175,23 +277,25 @@ const classTargets: readonly Case[] = [
     RangeError,
     (core) => core.crossEntropyWithGrad?.(logits(), { data: Int32Array.of(1, 2, 3), dims: [3, 1] }, { out }),
   ],
+  [`targets: expected ${CLASSES_OR_MASSES}, got undefined`, TypeError, (core) => core.crossEntropy?.(logits())],
+  [`targets: expected ${CLASSES_OR_MASSES}, got 3`, TypeError, (core) => core.crossEntropy?.(logits(), 3)],
   [
-    "targets: a float array (soft targets) is not supported by this version of surprisal",
+    `targets: expected ${CLASSES}, got a Float32Array`,
     TypeError,
-    (core) => core.crossEntropyWithGrad?.(logits(), new Float32Array(30), { out }),
+    (core) => core.nllLoss?.(logits(), new Float32Array(30)),
   ],
-  [`targets: expected ${TARGETS}, got undefined`, TypeError, (core) => core.crossEntropy?.(logits())],
-  [`targets: expected ${TARGETS}, got 3`, TypeError, (core) => core.crossEntropy?.(logits(), 3)],
   [
-    `targets: expected ${TARGETS}, got a Uint8ClampedArray`,
+    `targets: expected ${CLASSES_OR_MASSES}, got a Uint8ClampedArray`,
     TypeError,
     (core) => core.crossEntropy?.(logits(), new Uint8ClampedArray(3)),
   ],
 ];
 
+const LOSS_OPTIONS = "shape, axis, reduction, weight, ignoreIndex, labelSmoothing, zLoss, softcap, normalizer, out";
+
 const options: readonly Case[] = [
   [
-    "options.reductoin: expected one of shape, axis, reduction, ignoreIndex, normalizer, out",
+    `options.reductoin: expected one of ${LOSS_OPTIONS}`,
     TypeError,
     (core) => core.crossEntropy?.(logits(), targets, { reductoin: "sum" }),
   ],
@@ -201,19 +305,13 @@ const options: readonly Case[] = [
     (core) => core.softmax?.(logits(), { reduction: "sum", out }),
   ],
   [
-    "options.gradOutput: expected one of shape, axis, reduction, ignoreIndex, normalizer, out",
+    `options.gradOutput: expected one of ${LOSS_OPTIONS}`,
     TypeError,
     (core) => core.crossEntropy?.(logits(), targets, { gradOutput: 2 }),
   ],
+  ["options: expected an object, got a function", TypeError, (core) => core.softmax?.(logits(), () => out)],
   ["options: expected an object, got 5", TypeError, (core) => core.softmax?.(logits(), 5)],
   ["options: expected an object, got null", TypeError, (core) => core.softmax?.(logits(), null)],
-  ...["weight", "labelSmoothing", "zLoss", "softcap"].map(
-    (name): Case => [
-      `options.${name}: not supported by this version of surprisal`,
-      TypeError,
-      (core) => core.crossEntropyWithGrad?.(logits(), targets, { [name]: 0.5, out }),
-    ],
-  ),
   [
     'reduction: expected one of "mean", "sum", "none", got "average"',
     RangeError,
@@ -270,13 +368,230 @@ const options: readonly Case[] = [
       }),
   ],
   [
+    `gradOutput: expected a number, ${NUMBERS}, got true`,
+    TypeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), targets, { gradOutput: true, reduction: "none", out }),
+  ],
+  [
+    "gradOutput[0]: expected a number, got undefined",
+    TypeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), targets, { gradOutput: new Array(3), reduction: "none", out }),
+  ],
+  [
     'gradOutput[1]: expected a number, got "2"',
     TypeError,
     (core) => core.crossEntropyWithGrad?.(logits(), targets, { gradOutput: [1, "2", 3], reduction: "none", out }),
   ],
 ];
 
+/** Options of crossEntropyWithGrad that are numbers or arrays of them, with a value that none of them takes. */
+const terms: readonly Case[] = (
+  [
+    ["labelSmoothing: expected a number in [0, 1], got 1.5", RangeError, { labelSmoothing: 1.5 }],
+    ["labelSmoothing: expected a number in [0, 1], got -0.1", RangeError, { labelSmoothing: -0.1 }],
+    ["labelSmoothing: expected a number in [0, 1], got NaN", RangeError, { labelSmoothing: Number.NaN }],
+    ['labelSmoothing: expected a number in [0, 1], got "0.1"', TypeError, { labelSmoothing: "0.1" }],
+    ["zLoss: expected a finite number ≥ 0, got -1", RangeError, { zLoss: -1 }],
+    ["zLoss: expected a finite number ≥ 0, got Infinity", RangeError, { zLoss: Number.POSITIVE_INFINITY }],
+    ["zLoss: expected a finite number ≥ 0, got true", TypeError, { zLoss: true }],
+    ["softcap: expected a positive number, got 0", RangeError, { softcap: 0 }],
+    ["softcap: expected a positive number, got NaN", RangeError, { softcap: Number.NaN }],
+    ["softcap: expected a positive number, got null", TypeError, { softcap: null }],
+    ["weight: expected 10 values, one a class, got 9", RangeError, { weight: new Float32Array(9) }],
+    ["weight[1]: expected a number, got null", TypeError, { weight: [1, null, 2, 3, 4, 5, 6, 7, 8, 9] }],
+    ["weight[0]: expected a number, got undefined", TypeError, { weight: new Array(10) }],
+    [
+      "weight: expected shape [10], the classes, got [2, 5]",
+      RangeError,
+      { weight: { data: new Float32Array(10), shape: [2, 5] } },
+    ],
+    [`weight: expected ${NUMBERS}, got an Int32Array`, TypeError, { weight: new Int32Array(10) }],
+    [`weight: expected ${NUMBERS}, got 2`, TypeError, { weight: 2 }],
+    ["ignoreIndex: expected a whole number, got NaN", RangeError, { ignoreIndex: Number.NaN }],
+    ["normalizer: expected a positive number, got NaN", RangeError, { normalizer: Number.NaN }],
+  ] as const
+).map(([message, kind, given]) => [
+  message,
+  kind,
+  (core) => core.crossEntropyWithGrad?.(logits(), targets, { ...given, out }),
+]);
+
+const softTargets: readonly Case[] = [
+  [
+    "targets: expected 30 values, one a logit (soft targets; classes are integers), got 29",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), new Float32Array(29), { shape: [3, 10], out }),
+  ],
+  [
+    "targets: expected 30 values, one a logit (soft targets; classes are integers), got 3",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), Float32Array.of(1, 2, 3), { out }),
+  ],
+  [
+    "targets: expected shape [30], that of the logits, got [3]",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), { data: Float32Array.of(1, 2, 3), shape: [3] }, { out }),
+  ],
+  [
+    "targets: expected shape [3, 10], that of the logits, got [10, 3]",
+    RangeError,
+    (core) =>
+      core.crossEntropyWithGrad?.(
+        { data: logits(), shape: [3, 10] },
+        { data: new Float64Array(30), shape: [10, 3] },
+        { out },
+      ),
+  ],
+  [
+    "ignoreIndex: expected none with soft targets, of which none is a class to ignore, got 2",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits(), new Float32Array(30), { shape: [3, 10], ignoreIndex: 2, out }),
+  ],
+  [
+    "out: expected targets as a whole or memory apart from it, got a part of it",
+    RangeError,
+    (core) => core.crossEntropyWithGrad?.(logits().subarray(0, 20), out.subarray(0, 20), { out: out.subarray(10) }),
+  ],
+];
+
+const halves = () => new Float32Array(30).fill(0.5);
+
+const elementwise: readonly Case[] = [
+  [
+    "targets: expected 30 values, as probs has, got 29",
+    RangeError,
+    (core) => core.binaryCrossEntropyWithGrad?.(halves(), new Float32Array(29), { out }),
+  ],
+  [
+    "targets: expected shape [3, 10], got [30]",
+    RangeError,
+    (core) =>
+      core.binaryCrossEntropyWithLogitsWithGrad?.(
+        { data: halves(), shape: [3, 10] },
+        { data: halves(), shape: [30] },
+        { out },
+      ),
+  ],
+  [
+    `targets: expected ${FLOATS}, got [0, 1]; pass Float32Array.from(…)`,
+    TypeError,
+    (core) => core.binaryCrossEntropy?.(halves(), [0, 1]),
+  ],
+  [
+    "options.posWeight: expected one of shape, reduction, weight, normalizer, out, gradOutput",
+    TypeError,
+    (core) => core.binaryCrossEntropyWithGrad?.(halves(), halves(), { posWeight: 2, out }),
+  ],
+  [
+    "options.axis: expected one of shape, reduction, normalizer, logTarget, out",
+    TypeError,
+    (core) => core.klDivergence?.(halves(), halves(), { axis: 0 }),
+  ],
+  [
+    "posWeight: expected one number, 10 for the last axis or 30 for all elements, got 3",
+    RangeError,
+    (core) =>
+      core.binaryCrossEntropyWithLogitsWithGrad?.(halves(), halves(), { shape: [3, 10], posWeight: [1, 2, 3], out }),
+  ],
+  [
+    "weight: expected shape [10] or [3, 10], got [10, 3]",
+    RangeError,
+    (core) =>
+      core.binaryCrossEntropyWithGrad?.(halves(), halves(), {
+        shape: [3, 10],
+        weight: { data: halves(), shape: [10, 3] },
+        out,
+      }),
+  ],
+  [
+    "posWeight: expected shape [2] or [2, 2], got [2, 1]",
+    RangeError,
+    (core) =>
+      core.binaryCrossEntropyWithLogits?.(halves().subarray(0, 4), halves().subarray(0, 4), {
+        shape: [2, 2],
+        posWeight: { data: halves().subarray(0, 2), shape: [2, 1] },
+      }),
+  ],
+  [
+    "posWeight: expected a number, got NaN",
+    RangeError,
+    (core) => core.binaryCrossEntropyWithLogitsWithGrad?.(halves(), halves(), { posWeight: Number.NaN, out }),
+  ],
+  [
+    `weight: expected a number, ${NUMBERS}, got "1"`,
+    TypeError,
+    (core) => core.binaryCrossEntropyWithGrad?.(halves(), halves(), { weight: "1", out }),
+  ],
+  [
+    'logQ: expected a first axis for reduction "batchmean", got []',
+    RangeError,
+    (core) =>
+      core.klDivergence?.(
+        { data: new Float32Array(1), shape: [] },
+        { data: new Float32Array(1), shape: [] },
+        { reduction: "batchmean" },
+      ),
+  ],
+  [
+    "gradOutput: expected 30 values, one an element, got 3",
+    RangeError,
+    (core) => core.binaryCrossEntropyWithGrad?.(halves(), halves(), { reduction: "none", gradOutput: [1, 2, 3], out }),
+  ],
+  [
+    'reduction: expected one of "mean", "batchmean", "sum", "none", got "batch"',
+    RangeError,
+    (core) => core.klDivergenceWithGrad?.(halves(), halves(), { reduction: "batch", out }),
+  ],
+  [
+    "logTarget: expected a boolean, got 1",
+    TypeError,
+    (core) => core.klDivergenceWithGrad?.(halves(), halves(), { logTarget: 1, out }),
+  ],
+  [
+    "out: expected p as a whole or memory apart from it, got a part of it",
+    RangeError,
+    (core) => core.klDivergenceWithGrad?.(halves().subarray(0, 20), out.subarray(0, 20), { out: out.subarray(10) }),
+  ],
+  [
+    "shape: expected [30], the shape of logQ, got [3, 10]",
+    RangeError,
+    (core) => core.klDivergenceWithGrad?.({ data: halves(), shape: [30] }, halves(), { shape: [3, 10], out }),
+  ],
+];
+
 const outputs: readonly Case[] = [
+  [
+    "out: expected a Float64Array for float64 input, got a Float32Array",
+    TypeError,
+    (core) => core.softmax?.(new Float64Array(30), { out }),
+  ],
+  [
+    "out: expected a Float32Array for bfloat16 input, got a Uint16Array",
+    TypeError,
+    (core) => {
+      const half = { data: new Uint16Array(30), shape: [3, 10], dtype: "bfloat16" };
+      return core.crossEntropyWithGrad?.(half, targets, { out: half });
+    },
+  ],
+  [
+    "out: expected a Float32Array for float32 input, got []",
+    TypeError,
+    (core) => core.softmax?.(logits(), { out: [] }),
+  ],
+  [
+    "out: expected weight as a whole or memory apart from it, got a part of it",
+    RangeError,
+    (core) => {
+      const weight = new Float64Array(out.buffer, 0, 10);
+      return core.nllLossWithGrad?.(logits(), targets, { weight, out });
+    },
+  ],
+  [
+    "out: expected gradOutput as a whole or memory apart from it, got a part of it",
+    RangeError,
+    (core) =>
+      core.crossEntropyWithGrad?.(logits(), targets, { reduction: "none", gradOutput: out.subarray(0, 3), out }),
+  ],
   ["out: expected 30 values, got 29", RangeError, (core) => core.softmax?.(logits(), { out: out.subarray(1) })],
   ["out: expected 1 values, got 30", RangeError, (core) => core.logSumExp?.(logits(), { out })],
   [
@@ -306,10 +621,10 @@ const outputs: readonly Case[] = [
   ],
   ["shape: expected an array of sizes, got 3", TypeError, (core) => core.tensor?.(3)],
   ["shape: expected sizes that are whole numbers ≥ 0, got [-1]", RangeError, (core) => core.tensor?.([-1])],
-  ["shape: expected at most 268435448 values, got 4294967296", RangeError, (core) => core.tensor?.([65536, 65536])],
+  ["shape: expected at most 1073741824 values, got 4294967296", RangeError, (core) => core.tensor?.([65536, 65536])],
 ];
 
-const subjects = { arrays, shapes, targets: classTargets, options, outputs };
+const subjects = { arrays, shapes, targets: classTargets, softTargets, options, terms, elementwise, outputs };
 
 /** The core as the table calls it: by name, with anything. */
 const untyped = (core: Core) => core as object as Parameters<Call>[0];
@@ -365,7 +680,17 @@ describe("arrays that are gone", () => {
     expectError(() => core.softmax(gone), TypeError, message("x"));
     expectError(() => core.crossEntropy(gone, [0, 1]), TypeError, message("logits"));
     expectError(() => core.softmax(new Float32Array(6), { out: gone }), TypeError, message("out"));
-    expectError(() => core.softmax({ data: gone, shape: [0, 6] }), TypeError, message("x"));
+    expectError(() => core.softmax({ data: gone, shape: [2, 3] }), TypeError, message("x"));
+    expectError(() => core.softmax({ data: gone, shape: [6], offset: 0 }), TypeError, message("x"));
+  });
+
+  it("are refused where their memory shrank", () => {
+    const memory: ArrayBuffer = Reflect.construct(ArrayBuffer, [24, { maxByteLength: 24 }]);
+    const shrunk = new Float32Array(memory, 0, 6);
+    Reflect.apply(Reflect.get(memory, "resize"), memory, [8]);
+    const core = createCore({ backend: "js" });
+    expectError(() => core.softmax(shrunk), TypeError, message("x"));
+    expectError(() => core.softmax({ data: shrunk, shape: [6] }), TypeError, message("x"));
   });
 });
 

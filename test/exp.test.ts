@@ -1,6 +1,7 @@
 /** The bounds that assembly/exp.ts states for its exponential, at the kernel itself. */
 
 import { describe, expect, it } from "vitest";
+import { Heap } from "../src/heap.js";
 import { createCore } from "../src/index.js";
 import { instantiate, type WasmName } from "../src/wasm.js";
 import { availableBackends } from "./backends.js";
@@ -18,14 +19,15 @@ const names = availableBackends.filter((name) => name !== "js");
 
 describe.each(names)("e^x on %s", (name) => {
   const kernels = instantiate(name);
-  const logits = kernels.allocate(COUNT * 4);
-  const out = kernels.allocate(COUNT * 4);
+  const heap = new Heap(kernels.memory, kernels.heap_base());
+  const logits = heap.allocate(COUNT * 4);
+  const out = heap.allocate(COUNT * 4);
   const x = new Float32Array(kernels.memory.buffer, logits, COUNT);
   const y = new Float32Array(kernels.memory.buffer, out, COUNT);
 
   /** The exponentials of what stands in x, relative to the reference that `max` leads to; and that reference. */
   const exponentials = (max: number): number => {
-    kernels.row_exp_scaled(logits, out, COUNT, max, 1);
+    kernels.row_exp_scaled(logits, 0, out, COUNT, max, 1, 0);
     return Math.round(Math.fround(max * Math.fround(Math.LOG2E))) - 8;
   };
 

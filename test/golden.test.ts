@@ -1,277 +1,90 @@
 /**
- * The golden values of fixtures/golden.json, which PyTorch computed in float64 from the same float32 inputs: what the
- * functions mean, in every combination of options. Other suites hold them to tighter bounds.
+ * Every function in every combination of options, held to the golden values of fixtures/golden.json: in float32 and in
+ * float64, from tensors and from bare arrays; and in the halves, whose rounded values are others, to the oracle.
  *
- * What this version has not is there too, and has to be refused: whoever adds it will have these cases compared.
+ * Other suites hold the functions to tighter bounds.
  */
 
-import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { ClassTargets, Core, CrossEntropyGradOptions, FloatArrayLike } from "../src/index.js";
+import type { Core } from "../src/index.js";
 import { describeBackends } from "./backends.js";
-import { at } from "./oracle.js";
-import { logProbabilities, logSums, type Tolerance } from "./tolerances.js";
+import type { Bound } from "./bounds.js";
+import type { Call } from "./fuzz/call.js";
+import { missesOf, type Wanted, wantedOf } from "./fuzz/judge.js";
+import { run } from "./fuzz/run.js";
+import { callOf, type GoldenCase, goldenCases, grouped, storedPart, titleOf, withGrad, withoutGrad } from "./golden.js";
 
-type StoredNumber = number | "NaN" | "Infinity" | "-Infinity";
+/** Ten roundings or so of float32, relative to the terms of a sum that cancels; and what may underflow. */
+const float32: Bound = (_want, size) => 2e-6 * size + 1e-38;
 
-interface StoredArray {
-  readonly dtype: "float32" | "int32";
-  readonly shape: readonly number[];
-  readonly data: readonly StoredNumber[];
+/** PyTorch subtracts probabilities from 1 and logarithms from each other, and is off by a rounding of those. */
+const float64: Bound = (_want, size) => 1e-13 * size + 1e-15;
+
+/** Logarithms may be near 0, where their error is absolute: the bound of their own. */
+function isLogarithm({ name }: Call): boolean {
+  return name === "logSoftmax" || name === "logSumExp";
 }
 
-interface Case {
-  readonly call: string;
-  /** The arguments, and the options that are arrays, as names of inputs. */
-  readonly inputs: Readonly<Record<string, string>>;
-  /** Other options; more than these in a case that is refused. */
-  readonly options: Omit<CrossEntropyGradOptions, "shape" | "out">;
-  readonly result: StoredNumber | readonly StoredNumber[];
-  readonly grad?: readonly StoredNumber[];
+/** The golden values in place of the oracle's, and a bound for them. */
+function golden(goldenCase: GoldenCase, call: Call, bound: Bound): Wanted[] {
+  return wantedOf(call).map((wanted) => ({
+    ...wanted,
+    exact: { ...wanted.exact, ...storedPart(goldenCase, wanted.part) },
+    bound: isLogarithm(call) && bound === float32 ? wanted.bound : bound,
+  }));
 }
 
-interface Golden {
-  readonly inputs: Readonly<Record<string, StoredArray>>;
-  readonly cases: readonly Case[];
-}
-
-// Typed by word of honour: nothing but fixtures/make-golden.py writes this file.
-const { inputs, cases }: Golden = JSON.parse(readFileSync(new URL("fixtures/golden.json", import.meta.url), "utf8"));
-
-interface Tensor {
-  readonly data: Float32Array | Int32Array;
-  readonly shape: readonly number[];
-}
-
-const tensors: ReadonlyMap<string, Tensor> = new Map(
-  Object.entries(inputs).map(([name, { dtype, shape, data }]) => {
-    const numbers = data.map(Number);
-    return [name, { data: dtype === "int32" ? Int32Array.from(numbers) : Float32Array.from(numbers), shape }];
-  }),
-);
-
-function tensorOf({ inputs }: Case, argument: string): Tensor {
-  const tensor = tensors.get(inputs[argument] ?? "");
-  if (tensor === undefined) throw new Error(`expected an input for ${argument}`);
-  return tensor;
-}
-
-function floatsOf(golden: Case, argument: string): Float32Array {
-  const { data } = tensorOf(golden, argument);
-  if (!(data instanceof Float32Array)) throw new Error(`expected floats for ${argument}`);
-  return data;
-}
-
-function classesOf(golden: Case, argument: string): Int32Array {
-  const { data } = tensorOf(golden, argument);
-  if (!(data instanceof Int32Array)) throw new Error(`expected classes for ${argument}`);
-  return data;
-}
-
-/** The shape of the argument that the others are laid out like. */
-function shapeOf(golden: Case): readonly number[] {
-  return tensorOf(golden, ["x", "logits", "logProbs"].find((name) => name in golden.inputs) ?? "probs").shape;
-}
-
-function axisOf(golden: Case): number {
-  const { axis = -1 } = golden.options;
-  return axis < 0 ? axis + shapeOf(golden).length : axis;
-}
-
-/** Arrays as tensors, with fresh results; or bare, with `shape` and `out`. */
-const WAYS = ["tensors", "bare arrays"] as const;
-
-type Way = (typeof WAYS)[number];
-
-/** A case's arguments and options, as a function takes them. */
-interface Given {
-  readonly floats: (argument: string) => FloatArrayLike;
-  readonly classes: (argument: string) => ClassTargets;
-  readonly options: CrossEntropyGradOptions;
-  /** A place for an array of results, and one for the gradient, where they are not to be fresh. */
-  readonly out?: Float32Array;
-  readonly outGrad?: Float32Array;
-}
-
-function given(golden: Case, way: Way): Given {
-  const { result, grad } = golden;
-  const arrays = grad ? ["weight", "posWeight", "gradOutput"].filter((name) => name in golden.inputs) : [];
-  const options = { ...golden.options, ...Object.fromEntries(arrays.map((name) => [name, floatsOf(golden, name)])) };
-  if (way === "tensors") {
-    const tensor = (argument: string): Tensor => tensorOf(golden, argument);
-    return { floats: tensor, classes: tensor, options };
-  }
-  return {
-    floats: (argument) => floatsOf(golden, argument),
-    classes: (argument) => classesOf(golden, argument),
-    options: { ...options, shape: shapeOf(golden) },
-    ...(typeof result === "object" && { out: new Float32Array(result.length).fill(7) }),
-    ...(grad && { outGrad: new Float32Array(grad.length).fill(7) }),
-  };
-}
-
-type Outcome = readonly [part: "result" | "grad", got: number | Float32Array, tolerance: Tolerance];
-
-/** Ten roundings or so, and what may underflow. */
-const relative: Tolerance = (want) => 2e-6 * Math.abs(want) + 1e-38;
-
-/** Σ term over the class axis through an element. */
-function sumThrough(golden: Case, element: number, term: (index: number) => number): number {
-  const [classes = 0, ...behind] = shapeOf(golden).slice(axisOf(golden));
-  const stride = behind.reduce((size, next) => size * next, 1);
-  const first = element - (Math.floor(element / stride) % classes) * stride;
-  return Array.from({ length: classes }, (_, c) => term(first + c * stride)).reduce((sum, next) => sum + next, 0);
-}
-
-/**
- * g - e^logProbs · Σg is a difference, and so is Σg: it is as good as its terms are large. Relative to the result nothing
- * can be promised, since rounding a sum may change every digit of it.
- */
-function logSoftmaxGradients(golden: Case): Tolerance {
-  const [g, logProbs] = [floatsOf(golden, "gradOutput"), floatsOf(golden, "logProbs")];
-  return (_want, i) => {
-    const sum = sumThrough(golden, i, (j) => Math.abs(at(g, j)));
-    return relative(Math.abs(at(g, i)) + Math.exp(at(logProbs, i)) * sum, i);
-  };
-}
-
-/** p · (g - Σgp), for the same reason. */
-function softmaxGradients(golden: Case): Tolerance {
-  const [g, probs] = [floatsOf(golden, "gradOutput"), floatsOf(golden, "probs")];
-  return (_want, i) => {
-    const sum = sumThrough(golden, i, (j) => Math.abs(at(g, j) * at(probs, j)));
-    return relative(at(probs, i) * (Math.abs(at(g, i)) + sum), i);
-  };
-}
-
-/** How each function is called, and what it is held to. */
-const runs: Readonly<Record<string, (core: Core, given: Given, golden: Case) => Outcome[]>> = {
-  // Log-probabilities and log-sums are differences too, and may be near 0, where their error is absolute.
-  logSoftmax: (core, { floats, options, out }) => [
-    ["result", core.logSoftmax(floats("x"), { ...options, out }), logProbabilities],
-  ],
-
-  softmax: (core, { floats, options, out }) => [["result", core.softmax(floats("x"), { ...options, out }), relative]],
-
-  // It follows torch.logsumexp for infinities: a row of only -Infinity gives -Infinity, +Infinity stays.
-  logSumExp: (core, { floats, options, out }) => [
-    ["result", core.logSumExp(floats("x"), { ...options, out }), logSums],
-  ],
-
-  logSoftmaxGrad(core, { floats, options, out }, golden) {
-    const got = core.logSoftmaxGrad(floats("gradOutput"), floats("logProbs"), { ...options, out });
-    return [["result", got, logSoftmaxGradients(golden)]];
-  },
-
-  softmaxGrad(core, { floats, options, out }, golden) {
-    const got = core.softmaxGrad(floats("gradOutput"), floats("probs"), { ...options, out });
-    return [["result", got, softmaxGradients(golden)]];
-  },
-
-  crossEntropy(core, { floats, classes, options, out, outGrad }) {
-    const { gradOutput: _, ...forward } = options;
-    const alone = core.crossEntropy(floats("logits"), classes("targets"), { ...forward, out });
-    const both = core.crossEntropyWithGrad(floats("logits"), classes("targets"), { ...options, out: outGrad });
+/** What is wrong with one call. */
+function failuresOf(core: Core, call: Call, wanted: readonly Wanted[], title: string): string[] {
+  try {
+    const outcome = run(core, call);
+    const misses = wanted.flatMap((one) => missesOf(call, outcome, one));
     return [
-      ["result", alone, relative],
-      ["result", both.loss, relative],
-      ["grad", both.grad, relative],
+      ...misses.map(({ part, index, got, want }) => `${title} ${part}[${index}]: got ${got}, want ${want}`),
+      ...outcome.faults.map((fault) => `${title}: ${fault}`),
     ];
-  },
-};
-
-/** What a case needs that this version has not. Whoever adds it takes it out here, and the cases are compared. */
-function lacking(golden: Case): string[] {
-  const { call, inputs, options } = golden;
-  if (!(call in runs)) return [call];
-  const later = ["weight", "labelSmoothing", "zLoss", "softcap"].filter((name) => name in inputs || name in options);
-  if ("targets" in inputs && tensorOf(golden, "targets").data instanceof Float32Array) later.push("soft targets");
-  return later;
-}
-
-/** What became of a case that needs what this version has not: an error, if all is well. */
-function refusal(core: Core, golden: Case): string {
-  const run = runs[golden.call];
-  if (run === undefined) return golden.call in core ? "there is such a function" : "no such function";
-  try {
-    run(core, given(golden, "tensors"), golden);
-    return "taken";
   } catch (error) {
-    return String(error);
+    return [`${title}: ${error}`];
   }
 }
 
-const REFUSED = /not supported by this version of surprisal$|^no such function$/;
-
-function titled({ call, inputs, options }: Case): string {
-  return `${call} ${JSON.stringify(inputs)} ${JSON.stringify(options)}`;
+/** The loss alone and the loss with its gradient; other functions as they are. */
+function twice(call: Call): Call[] {
+  const [alone, both] = [withoutGrad(call), withGrad(call)];
+  return both.name === alone.name ? [alone] : [alone, both];
 }
 
-function isClose(got: number | undefined, want: number, allowed: number): boolean {
-  if (got === undefined || !Number.isFinite(got) || !Number.isFinite(want)) return Object.is(got, want);
-  return Math.abs(got - want) <= allowed;
-}
-
-/** Where one part of a case is not what it should be. A number is not an array of one. */
-function missesOf(golden: Case, [part, got, tolerance]: Outcome): string[] {
-  const stored = golden[part];
-  const isArray = typeof stored === "object";
-  const values = typeof got === "number" ? [got] : got;
-  const want = isArray ? stored.map(Number) : [Number(stored)];
-  if (isArray !== (typeof got === "object") || values.length !== want.length) {
-    return [`${part}: got ${got}, want ${stored}`];
-  }
-  return want.flatMap((exact, i) =>
-    isClose(values[i], exact, tolerance(exact, i)) ? [] : [`${part}[${i}]: got ${values[i]}, want ${exact}`],
-  );
-}
-
-/** Runs a case, and says what is wrong with it. */
-function failuresOf(core: Core, golden: Case, way: Way): string[] {
-  const title = `${titled(golden)} as ${way}`;
-  const run = runs[golden.call];
-  if (run === undefined) return [`${title} is not called by any of the runs`];
-  try {
-    const outcomes = run(core, given(golden, way), golden);
-    return outcomes.flatMap((outcome) => missesOf(golden, outcome).map((miss) => `${title} ${miss}`));
-  } catch (error) {
-    return [`${title} ${error}`];
-  }
-}
-
-function grouped(cases: readonly Case[], titleOf: (golden: Case) => string): [title: string, cases: Case[]][] {
-  const groups = new Map<string, Case[]>();
-  for (const golden of cases) {
-    const title = titleOf(golden);
-    const group = groups.get(title);
-    if (group) group.push(golden);
-    else groups.set(title, [golden]);
-  }
-  return [...groups].map(([title, group]) => [`${title}, ${group.length} cases`, group]);
-}
-
-function titleOfRefused(call: string, [first, ...more]: string[]): string {
-  if (first === call) return call;
-  return `${call} with ${more.length === 0 ? first : "several of these"}`;
-}
-
-const compared = grouped(
-  cases.filter((golden) => lacking(golden).length === 0),
-  ({ call }) => call,
-);
-const refused = grouped(
-  cases.filter((golden) => lacking(golden).length > 0),
-  (golden) => titleOfRefused(golden.call, lacking(golden)),
-);
+const groups = grouped(goldenCases, ({ call }) => call);
 
 describeBackends("golden values", (core) => {
-  test.each(compared)("has those of %s", (_title, group) => {
-    const failures = group.flatMap((golden) => WAYS.flatMap((way) => failuresOf(core, golden, way)));
+  test.each(groups)("are those of float32 %s", (_title, group) => {
+    const failures = group.flatMap((one) =>
+      (["shape", "bare"] as const).flatMap((form) =>
+        twice(callOf(one, "float32", form)).flatMap((call) =>
+          failuresOf(core, call, golden(one, call, float32), `${titleOf(one)} ${form}`),
+        ),
+      ),
+    );
     expect(failures).toEqual([]);
   });
 
-  test.each(refused)("refuses so far %s", (_title, group) => {
-    const taken = group.filter((golden) => !REFUSED.test(refusal(core, golden)));
-    expect(taken.map((golden) => `${titled(golden)}: ${refusal(core, golden)}`)).toEqual([]);
+  test.each(groups)("are those of float64 %s", (_title, group) => {
+    const failures = group.flatMap((one) =>
+      twice(callOf(one, "float64", "bare")).flatMap((call) =>
+        failuresOf(core, call, golden(one, call, float64), titleOf(one)),
+      ),
+    );
+    expect(failures).toEqual([]);
+  });
+
+  test.each(groups)("have their like in float16 and bfloat16 %s", (_title, group) => {
+    const failures = group.flatMap((one) =>
+      (["float16", "bfloat16"] as const).flatMap((kind) =>
+        twice(callOf(one, kind, "dims")).flatMap((call) =>
+          failuresOf(core, call, wantedOf(call), `${titleOf(one)} ${kind}`),
+        ),
+      ),
+    );
+    expect(failures).toEqual([]);
   });
 });

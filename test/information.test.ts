@@ -306,7 +306,7 @@ describe("errors", () => {
         const error = new RangeError(`p[2]: expected a probability in [0, 1], got ${got}`);
         expect(() => call([0.5, 0.5, value])).toThrow(error);
       }
-      for (const [got, value] of [...kinds, ["1", 1n]] as const) {
+      for (const [got, value] of [...kinds, ["1n", 1n]] as const) {
         if (typeof value === "number") continue;
         const error = new TypeError(`p[1]: expected a probability in [0, 1], got ${got}`);
         expect(() => call([1, value])).toThrow(error);

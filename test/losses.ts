@@ -1,13 +1,21 @@
 /** Holds crossEntropy and crossEntropyWithGrad to the oracle, for one batch and one set of options. */
 
 import type { Core } from "../src/index.js";
+import { type Bound, float32Bounds } from "./bounds.js";
 import { type Batch, remembered } from "./inputs.js";
-import { crossEntropy, type Losses, type LossOptions } from "./oracle.js";
-import { expectClose, expectCloseNumber, lossGradients, reducedLoss, rowLosses } from "./tolerances.js";
+import { at, crossEntropy, type Losses, type Numbers } from "./oracle.js";
+import { expectClose, type Tolerance } from "./tolerances.js";
 
-/** The options of a loss that the oracle knows too, with a gradOutput as the library takes it. */
-export interface CheckedOptions extends LossOptions {
+/** Options that the oracle and the library take alike. */
+export interface CheckedOptions {
+  readonly reduction?: "mean" | "sum" | "none";
+  readonly ignoreIndex?: number;
+  readonly normalizer?: number;
   readonly gradOutput?: number | Float32Array;
+  readonly weight?: Float32Array;
+  readonly labelSmoothing?: number;
+  readonly zLoss?: number;
+  readonly softcap?: number;
 }
 
 /** What "sum" and "none" should come to, where it is worth remembering from one backend to the next. */
@@ -19,9 +27,20 @@ function wanted({ logits, targets, classes }: Batch, options: CheckedOptions): L
   return crossEntropy(logits, targets, classes, options);
 }
 
+const MIN_NORMAL = 2 ** -126;
+
+function bounded(bound: Bound, sizes: Numbers): Tolerance {
+  return (want, index) => bound(want, at(sizes, index));
+}
+
 function expectLoss(what: string, got: number | Float32Array, want: Losses, { rows, classes }: Batch): void {
-  if (typeof got === "number") expectCloseNumber(what, got, want.loss, reducedLoss(rows * classes));
-  else expectClose(what, got, want.rows, 1, rowLosses(classes));
+  const { sizes } = want;
+  if (typeof got === "number") {
+    const { reducedLoss } = float32Bounds(rows * classes * MIN_NORMAL);
+    expectClose(what, [got], [want.loss], 1, bounded(reducedLoss, [sizes.loss]));
+  } else {
+    expectClose(what, got, want.rows, 1, bounded(float32Bounds(classes * MIN_NORMAL).loss, sizes.rows));
+  }
 }
 
 function named(name: string, batch: Batch, { gradOutput, ...rest }: CheckedOptions): string {
@@ -51,7 +70,8 @@ export function checkLossAndGrad(
   expectLoss(`${what}: loss`, loss, want, batch);
   const scales = typeof gradOutput === "number" ? [gradOutput] : Array.from(gradOutput);
   const largest = Math.max(...scales.map(Math.abs)) / normalizer;
-  expectClose(`${what}: grad`, grad, want.grad, batch.classes, lossGradients(largest));
+  const { gradient } = float32Bounds(Math.max(1, largest) * MIN_NORMAL);
+  expectClose(`${what}: grad`, grad, want.grad, batch.classes, bounded(gradient, want.sizes.grad));
 }
 
 /** The batch with every third row ignored. */

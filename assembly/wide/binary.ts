@@ -1,10 +1,11 @@
 /**
  * Binary cross-entropy, of probabilities and of logits, with w for the weight, u for posWeight and s for the scale:
  *
- *   of p:  loss = -w (y max(log p, -100) + (1 - y) max(log(1 - p), -100))     dp = s w (p - y) / max(p (1 - p), 1e-12)
+ *   of p:  loss = -w (y max(log p, -100) + (1 - y) max(log(1 - p), -100))     dp = s w (p - y) / max(p (1 - p), ε)
  *   of x:  loss = w (u y softplus(-x) + (1 - y) softplus(x))                  dx = s w (σ(x) (1 - y) - u y σ(-x))
  *
- * With q = e^-|x|: softplus(±x) = max(±x, 0) + log1p(q), and of σ(x) and σ(-x) one is 1 / (1 + q), the other q / (1 + q):
+ * ε is float32's 1e-12, as PyTorch has it. With q = e^-|x|: softplus(±x) = max(±x, 0) + log1p(q), and of σ(x) and
+ * σ(-x) one is 1 / (1 + q), the other q / (1 + q):
  * near certainty the small one is no difference. At infinite logits the losses are those of PyTorch's formula, in which
  * Infinity - Infinity makes every loss of a -Infinity NaN.
  *
@@ -70,7 +71,7 @@ export function binary_cross_entropy_with_logits(operands: usize, n: i32, total:
 
 /** Constants: see exp.ts. */
 const LEAST_LOG = memory.data<f64>([-100], 16);
-const LEAST_VARIANCE = memory.data<f64>([1e-12], 16);
+const LEAST_VARIANCE = memory.data<f64>([9.999999960041972e-13], 16);
 const LOWEST = memory.data<f64>([-Infinity], 16);
 
 function probability_losses(n: i32, total: f64): f64 {

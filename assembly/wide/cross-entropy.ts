@@ -15,6 +15,7 @@
  * `scaleStride` bytes apart. Losses are in nats, 0 for a row whose target is `ignoreIndex`; what is returned is `total`
  * plus their sum, added in the rows' order. The gradient of such a row is 0, whatever it holds. `grad` may be the logits.
  */
+
 import { size_of } from "../kinds";
 import { Exp } from "./exp";
 import { scale } from "./log-softmax";
@@ -36,6 +37,7 @@ import {
   take_exponentials,
   turn_to,
 } from "./rows";
+import { add } from "./sum";
 import {
   capacity,
   combine,
@@ -468,7 +470,7 @@ function write_losses(losses: usize, kind: i32, count: i32, total: f64): f64 {
   for (let lane = 0; lane < count; lane++) {
     const offset = (<usize>lane) << 3;
     if (load<i64>(KEPT + offset) === 0) store<f64>(LOSSES + offset, 0);
-    total += load<f64>(LOSSES + offset);
+    total = add(total, load<f64>(LOSSES + offset));
   }
   narrow_each(LOSSES, 8, losses, kind, size_of(kind), count);
   return total;

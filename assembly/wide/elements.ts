@@ -6,7 +6,9 @@
  * Element i of it is value number (first + i) % count: a count of n or more does not wrap, the last axis' length
  * broadcasts along it, 1 is one number for all. Weights, posWeights and scales are 1 where they are absent.
  */
+
 import { size_of } from "../kinds";
+import { add } from "./sum";
 import { TILE } from "./tile";
 import { narrow_each, narrow_steps, widen_each, widen_steps } from "./values";
 
@@ -31,8 +33,8 @@ export abstract class Place {
   /** Takes two losses there, the second of which may be beyond the last; returns `total` plus these, one by one. */
   @inline static take_losses(i: usize, loss: v128, n: i32, total: f64): f64 {
     v128.store(Place.of(LOSSES) + i, loss);
-    total += f64x2.extract_lane(loss, 0);
-    return i + 8 < (<usize>n) << 3 ? total + f64x2.extract_lane(loss, 1) : total;
+    total = add(total, f64x2.extract_lane(loss, 0));
+    return i + 8 < (<usize>n) << 3 ? add(total, f64x2.extract_lane(loss, 1)) : total;
   }
 }
 

@@ -20,3 +20,4 @@ export {
   softmax_backward_wide,
   softmax_wide,
 } from "./log-softmax";
+export { take_lost } from "./sum";

@@ -1,0 +1,88 @@
+/**
+ * Logits in 16 bits, read as float32, which holds all of their values.
+ *
+ * A bfloat16 is the upper half of a float32. A float16 has its sign, exponent and fraction moved to float32's places,
+ * which makes it 2^-112 of its value; the multiplication that mends this is exact and normalises subnormal numbers.
+ * Only the largest exponent, float16's mark of infinities and NaN, comes out as that of numbers from 65536 on: the loops
+ * read -Infinity, the mask of a class, as -65536, and rows with +Infinity or NaN keep away from them (`row_max`).
+ *
+ * The loops are generic in what they load: f32, i16 for a float16, u16 for a bfloat16.
+ */
+import { BFLOAT16, FLOAT32 } from "./kinds";
+
+const TABLE = memory.data<u32>([
+  0x8fffffff, // where sign, exponent and fraction come to stand
+  0x77800000, // 2^112
+  0xc7800000, // -65536
+]);
+
+/** The size of a logit in bytes. */
+export function size_of(kind: i32): usize {
+  return kind === FLOAT32 ? 4 : 2;
+}
+
+export abstract class Logits {
+  // Read ahead of a loop, like the constants of the exponential.
+  @inline static places(): v128 {
+    return v128.load32_splat(TABLE);
+  }
+
+  @inline static scale(): v128 {
+    return v128.load32_splat(TABLE, 4);
+  }
+
+  @inline static floor(): v128 {
+    return v128.load32_splat(TABLE, 8);
+  }
+
+  /** Four logits; those of float16 without +Infinity and NaN, and with -65536 for -Infinity. */
+  @inline static load<T>(at: usize, places: v128, scale: v128): v128 {
+    if (isFloat<T>()) return v128.load(at);
+    if (!isSigned<T>()) return i32x4.shl(v128.load16x4_u(at), 16);
+    return f32x4.mul(v128.and(i32x4.shl(v128.load16x4_s(at), 13), places), scale);
+  }
+
+  /** The four that follow those at `at`. */
+  @inline static load_next<T>(at: usize, places: v128, scale: v128): v128 {
+    if (isFloat<T>()) return v128.load(at, 16);
+    if (!isSigned<T>()) return i32x4.shl(v128.load16x4_u(at, 8), 16);
+    return f32x4.mul(v128.and(i32x4.shl(v128.load16x4_s(at, 8), 13), places), scale);
+  }
+
+  /** -Infinity for -65536. */
+  @inline static masked<T>(v: v128, floor: v128): v128 {
+    return isFloat<T>() || !isSigned<T>() ? v : v128.or(v, i32x4.shl(f32x4.le(v, floor), 23));
+  }
+}
+
+/** The bits of a logit. */
+export function bits_at(at: usize, kind: i32): u32 {
+  return kind === FLOAT32 ? load<u32>(at) : <u32>load<u16>(at);
+}
+
+/** Puts other bits in the place of a logit, and returns its own. */
+export function exchange(at: usize, kind: i32, bits: u32): u32 {
+  const own = bits_at(at, kind);
+  if (kind === FLOAT32) store<u32>(at, bits);
+  else store<u16>(at, <u16>bits);
+  return own;
+}
+
+/** The bits of -Infinity. */
+export function mask_of(kind: i32): u32 {
+  return kind === FLOAT32 ? 0xff800000 : kind === BFLOAT16 ? 0xff80 : 0xfc00;
+}
+
+/** The value of a logit with these bits, infinities and NaN included. */
+export function value_of(bits: u32, kind: i32): f32 {
+  if (kind === FLOAT32) return reinterpret<f32>(bits);
+  if (kind === BFLOAT16) return reinterpret<f32>(bits << 16);
+  const sign = (bits & 0x8000) << 16;
+  const magnitude = (bits & 0x7fff) << 13;
+  if (magnitude >= 0x0f800000) return reinterpret<f32>(sign | 0x70000000 | magnitude);
+  return reinterpret<f32>(sign | reinterpret<u32>(reinterpret<f32>(magnitude) * reinterpret<f32>(0x77800000)));
+}
+
+export function value_at(at: usize, kind: i32): f32 {
+  return value_of(bits_at(at, kind), kind);
+}

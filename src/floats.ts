@@ -1,0 +1,96 @@
+import { fromBfloat16, fromFloat16 } from "./half.js";
+import { CoreTensor } from "./tensor.js";
+import { checkMemory, isTypedArray, kindOf, readTensor, type TensorLike } from "./tensor-like.js";
+import { wrongKind } from "./validate.js";
+
+/**
+ * A Float16Array, described rather than named: not every engine and not every TypeScript library has one.
+ */
+export interface HalfArray extends ArrayBufferView {
+  readonly [Symbol.toStringTag]: "Float16Array";
+  readonly length: number;
+}
+
+export type FloatArray = Float32Array | Float64Array | HalfArray;
+
+/** What holds floating-point numbers: the array itself, or a tensor of one. */
+export type FloatArrayLike = FloatArray | TensorLike;
+
+/** What results come in: float64 for float64, float32 for all that is narrower. */
+export type ResultArray = Float32Array | Float64Array;
+
+/** The array that comes of an argument of this type. */
+export type ResultOf<X> = X extends Float64Array | { readonly data: Float64Array }
+  ? Float64Array
+  : X extends Float32Array | HalfArray | { readonly data: Float32Array | Uint16Array | HalfArray }
+    ? Float32Array
+    : ResultArray;
+
+/** Floating-point numbers as they are stored: halves by their bits. */
+export type Floats =
+  | { readonly kind: "float32"; readonly data: Float32Array }
+  | { readonly kind: "float64"; readonly data: Float64Array }
+  | { readonly kind: "float16" | "bfloat16"; readonly data: Uint16Array };
+
+export type FloatKind = Floats["kind"];
+
+/** An argument's numbers, with their shape where they came with one. */
+export type FloatValues = Floats & { readonly shape: readonly number[] | undefined };
+
+export const FLOATS = "a Float32Array, Float64Array or Float16Array, or a tensor of one ({ data, shape })";
+
+/** `expected` says what the argument may be, where that is more. */
+export function readFloats(name: string, value: unknown, expected = FLOATS): FloatValues {
+  if (value instanceof Float32Array) return { kind: "float32", data: checkMemory(name, value), shape: undefined };
+  if (value instanceof CoreTensor) return { kind: "float32", data: value.data, shape: value.shape };
+  if (Array.isArray(value)) {
+    const advice = Array.isArray(value[0]) ? "Float32Array.from(….flat()) and its shape" : "Float32Array.from(…)";
+    throw new TypeError(`${wrongKind(name, expected, value).message}; pass ${advice}`);
+  }
+  const { data, shape, dtype } = readTensor(name, value, expected);
+  const floats = asFloats(data, dtype);
+  if (floats) return { ...floats, shape };
+  if (kindOf(data) === "Uint16Array") {
+    throw wrongKind(`${name}.dtype`, '"float16" or "bfloat16" for what a Uint16Array holds', dtype);
+  }
+  throw wrongKind(name, expected, data);
+}
+
+/** An array as floating-point numbers; undefined where it holds others. A Uint16Array needs a dtype to hold any. */
+export function asFloats(data: ArrayBufferView, dtype: unknown): Floats | undefined {
+  if (!isTypedArray(data)) return undefined;
+  switch (kindOf(data)) {
+    case "Float32Array":
+      return { kind: "float32", data: data as Float32Array };
+    case "Float64Array":
+      return { kind: "float64", data: data as Float64Array };
+    case "Float16Array":
+      return { kind: "float16", data: new Uint16Array(data.buffer, data.byteOffset, data.length) };
+    case "Uint16Array":
+      return dtype === "float16" || dtype === "bfloat16" ? { kind: dtype, data: data as Uint16Array } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** The numbers themselves: a copy only where they are stored as bits. */
+export function numbersOf({ kind, data }: Floats): ResultArray {
+  switch (kind) {
+    case "float16":
+      return Float32Array.from(data, fromFloat16);
+    case "bfloat16":
+      return Float32Array.from(data, fromBfloat16);
+    default:
+      return data;
+  }
+}
+
+export function numberAt({ kind, data }: Floats, index: number): number {
+  const value = data[index] as number;
+  return kind === "float16" ? fromFloat16(value) : kind === "bfloat16" ? fromBfloat16(value) : value;
+}
+
+/** A fresh array for `length` results of numbers of this kind. */
+export function makeResults(kind: FloatKind, length: number): ResultArray {
+  return kind === "float64" ? new Float64Array(length) : new Float32Array(length);
+}

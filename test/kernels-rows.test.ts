@@ -1,0 +1,475 @@
+/** The row kernels at their own ABI: the further terms of a loss against float64, and logits of 16 bits against float32. */
+
+import { readFileSync } from "node:fs";
+import { instantiateSync } from "@assemblyscript/loader";
+import { describe, expect, it } from "vitest";
+import { Heap } from "../src/heap.js";
+import type { Kernels } from "../src/wasm.js";
+import { type Batch, batchOf, type FamilyName, mulberry32, type Shape } from "./inputs.js";
+import { at, sum } from "./oracle.js";
+import { expectClose, expectSameBits, float32Ulp, type Tolerance } from "./tolerances.js";
+
+const FLOAT32 = 0;
+const FLOAT16 = 2;
+const BFLOAT16 = 3;
+const IGNORED = -100;
+const CANARY = 0x5ca1ab1e;
+const MIN_NORMAL = 2 ** -126;
+
+const binaries = ["wasm-simd", "wasm-relaxed-simd"]
+  .map((name) => ({ name, bytes: readFileSync(`build/${name}.wasm`) }))
+  .filter(({ bytes }) => WebAssembly.validate(bytes))
+  .map(({ name, bytes }) => ({ name, kernels: instantiateSync<Kernels>(bytes).exports }))
+  .filter(({ kernels }) => kernels.is_fused());
+
+type Values = Float32Array | Float64Array | Int32Array | Uint16Array;
+
+/** What a call reads and writes, one array after another in a place of the kernels' memory, with canaries behind each. */
+class Scratch {
+  readonly #kernels: Kernels;
+  readonly #start: number;
+  readonly #end: number;
+  #next: number;
+  #canaries: number[] = [];
+
+  constructor(kernels: Kernels) {
+    this.#kernels = kernels;
+    this.#start = new Heap(kernels.memory, kernels.heap_base()).allocate(1 << 21);
+    this.#end = this.#start + (1 << 21);
+    this.#next = this.#start;
+  }
+
+  clear(): void {
+    this.#next = this.#start;
+    this.#canaries = [];
+  }
+
+  /** A place for an array, with a copy of it. */
+  put(values: Values): number {
+    const place = this.#next;
+    const { buffer } = this.#kernels.memory;
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    new Uint8Array(buffer, place, values.byteLength).set(bytes);
+    const end = (place + values.byteLength + 3) & ~3;
+    new Int32Array(buffer, end, 1)[0] = CANARY;
+    this.#canaries.push(end);
+    this.#next = (end + 4 + 15) & ~15;
+    if (this.#next > this.#end) throw new RangeError("the scratch is too small");
+    return place;
+  }
+
+  floats(place: number, length: number): Float32Array {
+    return new Float32Array(this.#kernels.memory.buffer, place, length).slice();
+  }
+
+  get intact(): boolean {
+    return this.#canaries.every((place) => new Int32Array(this.#kernels.memory.buffer, place, 1)[0] === CANARY);
+  }
+}
+
+interface Terms {
+  readonly weights?: Float64Array;
+  readonly smoothing?: number;
+  readonly zLoss?: number;
+}
+
+interface Logits extends Shape {
+  readonly name: string;
+  readonly kind: number;
+  readonly values: Float32Array | Uint16Array;
+  readonly targets: Int32Array;
+}
+
+interface Losses {
+  readonly forward: Float32Array;
+  readonly losses: Float32Array;
+  readonly grad: Float32Array;
+  readonly totals: readonly [number, number];
+}
+
+/** Both kernels of the loss; every row has a scale of its own. */
+function lossesOf(kernels: Kernels, scratch: Scratch, logits: Logits, terms: Terms, scales: Float64Array): Losses {
+  const { kind, rows, classes } = logits;
+  const { smoothing = 0, zLoss = 0 } = terms;
+  scratch.clear();
+  const x = scratch.put(logits.values);
+  const y = scratch.put(logits.targets);
+  const w = terms.weights === undefined ? 0 : scratch.put(terms.weights);
+  const s = scratch.put(scales);
+  const [a, b] = [scratch.put(new Float32Array(rows)), scratch.put(new Float32Array(rows))];
+  const dx = scratch.put(new Float32Array(rows * classes));
+  const first = kernels.cross_entropy_forward(x, kind, y, w, a, rows, classes, IGNORED, smoothing, zLoss, 0);
+  const second = kernels.cross_entropy_forward_backward(
+    x,
+    kind,
+    y,
+    w,
+    s,
+    b,
+    dx,
+    rows,
+    classes,
+    IGNORED,
+    8,
+    smoothing,
+    zLoss,
+    0,
+  );
+  expect(scratch.intact).toBe(true);
+  const kept = new Uint8Array(kernels.memory.buffer, x, logits.values.byteLength);
+  expect(Buffer.compare(kept, new Uint8Array(logits.values.buffer, logits.values.byteOffset, kept.length))).toBe(0);
+  return {
+    forward: scratch.floats(a, rows),
+    losses: scratch.floats(b, rows),
+    grad: scratch.floats(dx, rows * classes),
+    totals: [first, second],
+  };
+}
+
+function floatsOf(batch: Batch): Logits {
+  return { ...batch, kind: FLOAT32, values: batch.logits };
+}
+
+interface Exact {
+  readonly loss: number;
+  readonly grad: Float64Array;
+  readonly lossError: number;
+  readonly gradErrors: Float64Array;
+}
+
+/**
+ * With the largest logit m = x_t left out of the sum, rest = Σ_{j≠t} e^(x_j - m) and lse = m + log(1 + rest): the loss
+ * (1 - ε) w (lse - x_y) + ε (lse - mean x) + z lse² and its gradient; and the errors that the bounds of the exponentials
+ * (3e-7 of a logarithm, 6e-7 of a probability) allow each of its terms.
+ */
+function exactRow(x: Float32Array, target: number, terms: Terms, scale: number): Exact {
+  const { smoothing = 0, zLoss = 0 } = terms;
+  const weight = terms.weights?.[target] ?? 1;
+  const classes = x.length;
+  const max = x.reduce((a, b) => Math.max(a, b));
+  const top = x.indexOf(max);
+  const e = Float64Array.from(x, (value) => Math.exp(value - max));
+  const rest = sum(e.filter((_, j) => j !== top));
+  const others = sum(e.filter((_, j) => j !== target));
+  const spread = Math.log1p(rest);
+  const lse = max + spread;
+  const nll = spread + (max - at(x, target));
+  const mean = smoothing === 0 ? 0 : spread + sum(x.map((value) => (max - value) / classes));
+  const loss = (1 - smoothing) * weight * nll + smoothing * mean + zLoss * lse * lse;
+  const pull = 2 * zLoss * lse;
+  const share = smoothing / classes;
+  // Where another class is the largest, its exponential is one of the sum, and its error one of lse.
+  const lseError = 3e-7 * (target === top ? spread : Math.max(spread, 1));
+  const slack = weight + 2 * Math.abs(zLoss) * (Math.abs(lse) + lseError / 6e-7);
+  const grad = new Float64Array(classes);
+  const gradErrors = new Float64Array(classes);
+  for (let j = 0; j < classes; j++) {
+    const p = at(e, j) / (1 + rest);
+    const miss = others / (1 + rest);
+    const isTarget = j === target;
+    grad[j] = scale * (isTarget ? smoothing - share - weight * miss + pull * p : (weight + pull) * p - share);
+    const size = isTarget ? weight * miss + slack * p * Math.sign(Math.abs(zLoss)) + smoothing : slack * p + share;
+    gradErrors[j] = 6e-7 * Math.abs(scale) * size + Math.max(1, Math.abs(scale) * slack) * MIN_NORMAL;
+  }
+  const lossError =
+    3e-7 * ((1 - smoothing) * weight * nll + smoothing * mean) +
+    2 * Math.abs(zLoss) * (Math.abs(lse) + lseError) * lseError +
+    1e-14 * (Math.abs(smoothing * mean) + Math.abs(zLoss * lse * lse)) +
+    classes * MIN_NORMAL;
+  return { loss, grad, lossError, gradErrors };
+}
+
+/** Infinity where a number is beyond float32's. */
+const inFloat32sRange = (value: number): number => (Number.isFinite(Math.fround(value)) ? value : Math.fround(value));
+
+const weightsOf = (classes: number): Float64Array => {
+  const random = mulberry32(classes);
+  return Float64Array.from({ length: classes }, () => 3 * random());
+};
+
+const TERMS: readonly { readonly name: string; readonly terms: (classes: number) => Terms }[] = [
+  { name: "nothing else", terms: () => ({}) },
+  { name: "weights", terms: (classes) => ({ weights: weightsOf(classes) }) },
+  { name: "smoothing", terms: () => ({ smoothing: 0.1 }) },
+  { name: "smoothing alone", terms: () => ({ smoothing: 1 }) },
+  { name: "z-loss", terms: () => ({ zLoss: 0.01 }) },
+  { name: "weights and z-loss", terms: (classes) => ({ weights: weightsOf(classes), zLoss: 0.01 }) },
+  { name: "smoothing and z-loss", terms: () => ({ smoothing: 0.3, zLoss: 0.2 }) },
+];
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+/** Every end of a stretch, of a block, and of a row of several. */
+const SHAPES: readonly Shape[] = [...range(1, 70), ...range(508, 516), 1000, 1055, 4099].map((classes) => ({
+  rows: 7,
+  classes,
+}));
+
+const FAMILIES: readonly FamilyName[] = ["normal", "peaked", "spread", "masked", "nearCertain", "huge"];
+
+/** -1 to 1 / 3 and 0 */
+const scalesOf = (rows: number): Float64Array => Float64Array.from({ length: rows }, (_, row) => ((row % 5) - 3) / 3);
+
+describe.each(binaries)("cross-entropy of rows in $name", ({ kernels }) => {
+  const scratch = new Scratch(kernels);
+
+  it.each(TERMS)("is exact with $name", ({ terms: termsOf }) => {
+    for (const shape of SHAPES) {
+      const terms = termsOf(shape.classes);
+      for (const family of FAMILIES) {
+        if (family === "masked" && terms.smoothing !== undefined) continue;
+        const batch = batchOf(family, shape);
+        const scales = scalesOf(batch.rows);
+        const { forward, losses, grad, totals } = lossesOf(kernels, scratch, floatsOf(batch), terms, scales);
+        const want = Array.from(batch.targets, (target, row) => {
+          const x = batch.logits.subarray(row * batch.classes, (row + 1) * batch.classes);
+          return exactRow(x, target, terms, at(scales, row));
+        });
+        const of = (index: number): Exact => want[index] ?? exactRow(batch.logits, 0, terms, 1);
+        const lossErrors: Tolerance = (loss, row) => of(row).lossError + float32Ulp(loss) / 2;
+        const rowLosses = want.map(({ loss }) => loss);
+        expectClose(`losses ${batch.name}`, losses, rowLosses.map(inFloat32sRange), 1, lossErrors);
+        expectSameBits(`forward ${batch.name}`, forward, losses);
+        const lossError = want.reduce((total, row) => total + row.lossError, 0);
+        for (const total of totals) expectClose(`total ${batch.name}`, [total], [sum(rowLosses)], 1, () => lossError);
+        const exactGrad = want.flatMap((row) => [...row.grad]);
+        const gradErrors: Tolerance = (_, i) => at(of(Math.floor(i / batch.classes)).gradErrors, i % batch.classes);
+        expectClose(`grad ${batch.name}`, grad, exactGrad, batch.classes, gradErrors);
+      }
+    }
+  });
+
+  it("is Infinity with smoothing over a masked class, NaN if nothing of a masked target's own is left", () => {
+    const masked = Number.NEGATIVE_INFINITY;
+    const row = (target: number): Logits => ({
+      name: "masked",
+      rows: 1,
+      classes: 4,
+      kind: FLOAT32,
+      values: Float32Array.of(1, masked, 2, 0),
+      targets: Int32Array.of(target),
+    });
+    const run = (target: number, terms: Terms) => lossesOf(kernels, scratch, row(target), terms, Float64Array.of(1));
+    expect([...run(0, { smoothing: 0.1 }).losses]).toEqual([Number.POSITIVE_INFINITY]);
+    expect([...run(1, { smoothing: 0.1 }).losses]).toEqual([Number.POSITIVE_INFINITY]);
+    expect([...run(1, { smoothing: 1 }).losses]).toEqual([Number.NaN]);
+    expect([...run(1, { weights: Float64Array.of(1, 0, 1, 1) }).losses]).toEqual([Number.NaN]);
+    const total = Math.E + Math.E ** 2 + 1;
+    const probs = [Math.E / total, 0, Math.E ** 2 / total, 1 / total];
+    const smoothed = probs.map((p, j) => p - 0.025 - (j === 1 ? 0.9 : 0));
+    expectClose("grad", run(1, { smoothing: 0.1 }).grad, smoothed, 4, () => 6e-7);
+    expectClose(
+      "z-loss",
+      run(1, { zLoss: 0.5 }).grad,
+      probs.map((p, j) => (1 + Math.log(total)) * p - Number(j === 1)),
+      4,
+      () => 1e-6,
+    );
+  });
+
+  it("leaves ignored rows out, whatever terms there are", () => {
+    const batch = batchOf("normal", { rows: 7, classes: 37 });
+    const targets = batch.targets.map((target, row) => (row % 3 === 1 ? IGNORED : target));
+    const values = batch.logits.map((x, i) => (targets[Math.floor(i / 37)] === IGNORED ? Number.NaN : x));
+    const terms = { smoothing: 0.1, zLoss: 0.1 };
+    const scales = new Float64Array(7).fill(0.5);
+    const { losses, grad } = lossesOf(kernels, scratch, { ...floatsOf(batch), targets, values }, terms, scales);
+    const all = lossesOf(kernels, scratch, floatsOf(batch), terms, scales);
+    targets.forEach((target, row) => {
+      const ignored = target === IGNORED;
+      expect(losses[row]).toBe(ignored ? 0 : all.losses[row]);
+      const want = all.grad.subarray(row * 37, (row + 1) * 37);
+      expectSameBits(`row ${row}`, grad.subarray(row * 37, (row + 1) * 37), ignored ? want.map(() => 0) : want);
+    });
+  });
+});
+
+const bits = new DataView(new ArrayBuffer(4));
+
+/** The value of a float16: (-1)^sign · 2^(exponent - 15) · 1.fraction, without the leading 1 where the exponent is 0. */
+function fromFloat16(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 31;
+  const fraction = half & 1023;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * 2 ** (Math.max(exponent, 1) - 25) * (fraction + (exponent === 0 ? 0 : 1024));
+}
+
+function fromBfloat16(half: number): number {
+  bits.setUint32(0, half << 16);
+  return bits.getFloat32(0);
+}
+
+const float16s = Float64Array.from({ length: 1 << 16 }, (_, half) => fromFloat16(half));
+
+/** The float16 at or next to a number, towards 0; what is beyond them becomes infinite. */
+function toFloat16(value: number): number {
+  if (Number.isNaN(value)) return 0x7e00;
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  let [low, high] = [0, 0x7c00];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (at(float16s, middle) <= Math.abs(value)) low = middle;
+    else high = middle - 1;
+  }
+  return sign | (Math.abs(value) > 65504 ? 0x7c00 : low);
+}
+
+function toBfloat16(value: number): number {
+  bits.setFloat32(0, value);
+  return bits.getUint32(0) >>> 16;
+}
+
+const HALVES = [
+  { name: "float16", kind: FLOAT16, encode: toFloat16, decode: fromFloat16, infinity: 0x7c00 },
+  { name: "bfloat16", kind: BFLOAT16, encode: toBfloat16, decode: fromBfloat16, infinity: 0x7f80 },
+] as const;
+
+/** Every NaN as the same, for comparing bits. */
+const canonical = (values: Float32Array): Float32Array =>
+  values.map((value) => (Number.isNaN(value) ? Number.NaN : value));
+
+describe.each(binaries)("logits of 16 bits in $name", ({ kernels }) => {
+  const scratch = new Scratch(kernels);
+
+  /** Everything the row kernels make of logits. */
+  const resultsOf = (logits: Logits): Record<string, Float32Array> => {
+    const { kind, values, rows, classes } = logits;
+    const results: Record<string, Float32Array> = {};
+    for (const { name, terms } of TERMS) {
+      const got = lossesOf(kernels, scratch, logits, terms(classes), scalesOf(rows));
+      results[`losses with ${name}`] = got.losses;
+      results[`forward with ${name}`] = got.forward;
+      results[`grad with ${name}`] = got.grad;
+    }
+    scratch.clear();
+    const x = scratch.put(values);
+    const lse = scratch.put(new Float32Array(rows));
+    const out = scratch.put(new Float32Array(rows * classes));
+    kernels.log_sum_exp_forward(x, kind, lse, rows, classes);
+    results.logSumExp = scratch.floats(lse, rows);
+    kernels.log_softmax_forward(x, kind, out, rows, classes);
+    results.logSoftmax = scratch.floats(out, rows * classes);
+    kernels.softmax_forward(x, kind, out, rows, classes);
+    results.softmax = scratch.floats(out, rows * classes);
+    expect(scratch.intact).toBe(true);
+    return results;
+  };
+
+  const expectAsWidened = (half: (typeof HALVES)[number], name: string, values: Uint16Array, shape: Shape): void => {
+    const { rows, classes } = shape;
+    const random = mulberry32(classes);
+    const targets = Int32Array.from({ length: rows }, () => Math.floor(random() * classes));
+    const wide = Float32Array.from(values, half.decode);
+    const got = resultsOf({ name, kind: half.kind, values, targets, rows, classes });
+    const want = resultsOf({ name, kind: FLOAT32, values: wide, targets, rows, classes });
+    for (const [result, array] of Object.entries(want)) {
+      expectSameBits(`${result} of ${name}`, canonical(got[result] ?? new Float32Array()), canonical(array));
+    }
+  };
+
+  describe.each(HALVES)("$name", (half) => {
+    it.each([...FAMILIES, "tiny", "flat"] as const)(
+      "comes to the bits of the same logits in float32, '%s'",
+      (family) => {
+        for (const shape of SHAPES) {
+          const { logits, name } = batchOf(family, shape);
+          const scaled = family === "tiny" ? logits.map((x) => x * 1e25) : logits;
+          expectAsWidened(half, name, Uint16Array.from(scaled, half.encode), shape);
+        }
+      },
+    );
+
+    it("so with infinities, NaN of either sign, zeros, subnormals and the largest numbers", () => {
+      const { infinity } = half;
+      const sign = 0x8000;
+      const most = infinity - 1;
+      const rows = [
+        [infinity, 0],
+        [infinity, infinity + 1],
+        [infinity + 1, 0],
+        [sign | (infinity + 1), 0],
+        [sign | 0x7fff, 0],
+        [0x7fff, sign | 0x7fff],
+        [sign | infinity, sign | infinity],
+        [sign | infinity, 0],
+        [sign | infinity, sign | most],
+        [sign | most, sign | most],
+        [sign | most, most],
+        [most, most],
+        [sign, 0],
+        [sign, sign | 1],
+        [1, 2],
+        [1, sign | (infinity >> 1)],
+        [sign | (infinity >> 1), sign | 1],
+      ];
+      for (const classes of [2, 3, 7, 8, 9, 17, 33, 515]) {
+        for (const position of [0, 1, classes >> 1, classes - 1]) {
+          const values = new Uint16Array(rows.length * classes);
+          rows.forEach(([first = 0, others = 0], row) => {
+            values.fill(others, row * classes, (row + 1) * classes);
+            values[row * classes + position] = first;
+          });
+          expectAsWidened(half, `edges ${classes}, ${position}`, values, { rows: rows.length, classes });
+        }
+      }
+    });
+
+    it("has every value it can have", () => {
+      scratch.clear();
+      const place = scratch.put(new Uint16Array(4));
+      const view = new Uint16Array(kernels.memory.buffer, place, 4);
+      const wrong: number[] = [];
+      for (let pattern = 0; pattern < 1 << 16; pattern++) {
+        const value = half.decode(pattern);
+        view[1] = pattern;
+        if (!Object.is(kernels.value_of(pattern, half.kind), value)) wrong.push(pattern);
+        if (value < Number.POSITIVE_INFINITY && kernels.row_sum(place, half.kind, 4, 0, 0) !== value)
+          wrong.push(pattern);
+      }
+      expect(wrong).toEqual([]);
+    });
+
+    it("comes to the same bits in segments", () => {
+      const classes = 2311;
+      const { logits } = batchOf("normal", { rows: 1, classes });
+      scratch.clear();
+      const values = Uint16Array.from(logits, half.encode);
+      const x = scratch.put(values);
+      const lse = scratch.put(new Float32Array(1));
+      const out = scratch.put(new Float32Array(classes));
+      const { kind } = half;
+      const inSegments = (visit: (at: number, count: number, from: number) => void): void => {
+        for (let from = 0; from < classes; from += 1024) visit(x + 2 * from, Math.min(1024, classes - from), from);
+      };
+      let max = Number.NEGATIVE_INFINITY;
+      let total = 0;
+      inSegments((segment, count) => {
+        max = Math.max(max, kernels.row_max(segment, kind, count));
+      });
+      inSegments((segment, count) => {
+        total = kernels.row_exp_sum(segment, kind, count, max, total);
+      });
+      kernels.log_sum_exp_forward(x, kind, lse, 1, classes);
+      expect(Math.fround(kernels.log_sum_exp_of(max, total))).toBe(scratch.floats(lse, 1)[0]);
+
+      kernels.log_softmax_forward(x, kind, out, 1, classes);
+      const logProbs = scratch.floats(out, classes);
+      inSegments((segment, count, from) => kernels.row_log_softmax(segment, kind, out + 4 * from, count, max, total));
+      expectSameBits("log-softmax", scratch.floats(out, classes), logProbs);
+
+      const factor = kernels.softmax_factor(total);
+      kernels.softmax_forward(x, kind, out, 1, classes);
+      const probs = scratch.floats(out, classes);
+      inSegments((segment, count, from) =>
+        kernels.row_exp_scaled(segment, kind, out + 4 * from, count, max, factor, 0),
+      );
+      expectSameBits("softmax", scratch.floats(out, classes), probs);
+      inSegments((segment, count, from) =>
+        kernels.row_exp_scaled(segment, kind, out + 4 * from, count, max, factor, 2),
+      );
+      const offset = probs.map((p) => p + 2);
+      expectClose("softmax + 2", scratch.floats(out, classes), offset, classes, () => 2 ** -22);
+    });
+  });
+});
