@@ -6,7 +6,7 @@
  * The arrays are `[outer, classes, stride]`, of which the first `inner` positions take part: row q has its class c at
  * ((q / inner) · classes + c) · stride + q % inner.
  */
-import { Exp, FAR, HEADROOM } from "./exp";
+import { Exp, FAR } from "./exp";
 import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 import { Half } from "./widen";
@@ -212,7 +212,7 @@ export function tile_reference(): bool {
     const far = v128.andnot(f32x4.ge(f32x4.abs(max), f32x4.splat(FAR)), none);
     const shift = v128.and(max, far);
     const near = v128.andnot(f32x4.sub(max, shift), none);
-    const m = f32x4.sub(f32x4.nearest(f32x4.mul(near, Exp.log2e())), f32x4.splat(HEADROOM));
+    const m = Exp.reference(near);
     v128.store(SHIFT + i, shift);
     v128.store(REFERENCE + i, m);
     shifts = v128.or(shifts, far);

@@ -105,8 +105,9 @@ export type Kernels = {
   exchange(place: number, kind: number, bits: number): number;
   mask_of(kind: number): number;
   value_of(bits: number, kind: number): number;
-  shift_of(max: number): number;
   row_max(logits: number, kind: number, n: number): number;
+  row_top(logits: number, kind: number, n: number): number;
+  is_settled(top: number, sum: number): number;
   row_exp_sum(logits: number, kind: number, n: number, max: number, sum: number): number;
   row_exp_scaled(
     logits: number,
@@ -127,8 +128,8 @@ export type Kernels = {
   odds_against(max: number, sum: number, target: number): number;
   target_loss(odds: number, max: number, sum: number, target: number): number;
   miss(odds: number): number;
-  near_log_sum_exp(odds: number, nll: number, max: number, sum: number, target: number): number;
-  row_loss(nll: number, meanLoss: number, lse: number, weight: number, smoothing: number, zLoss: number): number;
+  log_sum_exp(odds: number, nll: number, max: number, sum: number, target: number): number;
+  row_loss(nll: number, mean: number, lse: number, weight: number, smoothing: number, zLoss: number): number;
   error_of_others(scale: number, odds: number, lse: number, weight: number, zLoss: number): number;
   error_of_target(
     scale: number,
@@ -271,16 +272,24 @@ const compiled = new Map<BinaryName, WebAssembly.Module | Error>();
 /** A fresh instance with a memory of its own. Throws an Error that says why where this engine cannot run the binary. */
 export function instantiate(name: WasmName): Kernels {
   if (typeof WebAssembly !== "object") throw new Error(`${name}: this engine has no WebAssembly`);
-  const { exports } = instantiateSync<Kernels>(compile(name));
-  if (exports.is_fused() === 0) {
+  const kernels = open(compile(name)) as Kernels;
+  if (kernels.is_fused() === 0) {
     throw new Error(`${name}: this engine multiplies and adds in two roundings, where the kernels are exact with one`);
   }
-  return exports;
+  return kernels;
 }
 
 /** The wide kernels, in the memory of those. */
 export function instantiateWide({ memory }: Kernels): WideKernels {
-  return instantiateSync<WideKernels>(compile("wasm-wide"), { env: { memory } }).exports;
+  return open(compile("wasm-wide"), { env: { memory } }) as WideKernels;
+}
+
+/**
+ * The exports as the engine has them. The loader wraps each in a function of rest parameters, a tenth of a small call;
+ * what they are, the types here say and not the compiler.
+ */
+function open(module: WebAssembly.Module, imports = {}): WebAssembly.Exports {
+  return instantiateSync(module, imports).instance.exports;
 }
 
 function compile(name: BinaryName): WebAssembly.Module {
