@@ -27,14 +27,15 @@ export const BLOCK: i32 = 2048;
 const STRETCH: i32 = 32;
 
 /** How many logits a row is judged by. */
-const FIRST: i32 = 64;
+const FIRST: i32 = 16;
 
 /** A block's logits as float32, less the row's shift. */
 const WIDENED = memory.data(8192, 16);
 
-/** The last logits of a row, fewer than eight, and their exponentials. */
+/** The last logits of a row, fewer than eight, their exponentials, and masks of which any eight in turn may be read. */
 const PADDED = memory.data(32, 16);
 const RESULTS = memory.data(32, 16);
+const LAST = memory.data<i32>([0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1]);
 
 /** Whose reference the exponentials of the last whole row are relative to. */
 export let relativeTo: f32 = 0;
@@ -288,7 +289,6 @@ function exp_sum_block<T>(logits: usize, n: i32, m: f32): f64 {
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
-  const c5 = Exp.coefficient(5);
   const c4 = Exp.coefficient(4);
   const c3 = Exp.coefficient(3);
   const c2 = Exp.coefficient(2);
@@ -307,11 +307,11 @@ function exp_sum_block<T>(logits: usize, n: i32, m: f32): f64 {
       const x = Logits.load<T>(logits, places, scale);
       const s = Exp.turns(x, bias, log2e);
       turns = v128.or(turns, s);
-      a = Exp.add(a, Exp.rest(x, s, bias, ln2, ln2Rest, c5, c4, c3, c2, c1, c0), Exp.power(s));
+      a = Exp.add(a, Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s));
       const y = Logits.load_next<T>(logits, places, scale);
       const t = Exp.turns(y, bias, log2e);
       turns = v128.or(turns, t);
-      b = Exp.add(b, Exp.rest(y, t, bias, ln2, ln2Rest, c5, c4, c3, c2, c1, c0), Exp.power(t));
+      b = Exp.add(b, Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t));
     }
     sum = f64x2.add(sum, Lanes.widen_sum(f32x4.add(a, b)));
     n -= count;
@@ -325,7 +325,6 @@ function exp_block<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
-  const c5 = Exp.coefficient(5);
   const c4 = Exp.coefficient(4);
   const c3 = Exp.coefficient(3);
   const c2 = Exp.coefficient(2);
@@ -349,17 +348,17 @@ function exp_block<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
       const y = Logits.load_next<T>(logits, places, scale);
       const s = Exp.turns(x, bias, log2e);
       turns = v128.or(turns, s);
-      const e = f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c5, c4, c3, c2, c1, c0), Exp.power(s));
+      const e = f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s));
       const t = Exp.turns(y, bias, log2e);
       turns = v128.or(turns, t);
-      const f = f32x4.mul(Exp.rest(y, t, bias, ln2, ln2Rest, c5, c4, c3, c2, c1, c0), Exp.power(t));
+      const f = f32x4.mul(Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t));
       a = f32x4.add(a, e);
       b = f32x4.add(b, f);
       v128.store(out, e);
       v128.store(out, f, 16);
     }
     sum = f64x2.add(sum, Lanes.widen_sum(f32x4.add(a, b)));
-    if (n < 8) copy(end, RESULTS, (<usize>n) << 2);
+    if (n < 8) store_last(end, n);
     n -= count;
   }
   return Exp.is_right(turns) ? Lanes.sum_f64(sum) : NaN;
@@ -370,22 +369,33 @@ function whole(n: i32): i32 {
   return n < 8 ? 8 : min(n, STRETCH) & ~7;
 }
 
-/** The last logits, fewer than eight, in a place where they are followed by some that add nothing. */
+/** The last n logits, fewer than eight, at the end of a place of eight that begins with some that add nothing. */
 function padded<T>(logits: usize, n: i32, m: f32): usize {
-  const kind = Logits.kind<T>();
-  const size = sizeof<T>();
-  const bits = low_bits(m, kind);
-  const fill = size === 4 ? i32x4.splat(bits) : i16x8.splat(<i16>bits);
-  v128.store(PADDED, fill);
-  v128.store(PADDED, fill, 16);
-  copy(PADDED, logits, <usize>n * size);
+  const bits = low_bits(m, Logits.kind<T>());
+  const from = logits - <usize>(8 - n) * sizeof<T>();
+  if (sizeof<T>() === 4) {
+    const fill = i32x4.splat(bits);
+    v128.store(PADDED, v128.bitselect(v128.load(from), fill, mask_of_last(n, 0)));
+    v128.store(PADDED, v128.bitselect(v128.load(from, 16), fill, mask_of_last(n, 16)), 16);
+  } else {
+    const mask = i16x8.narrow_i32x4_s(mask_of_last(n, 0), mask_of_last(n, 16));
+    v128.store(PADDED, v128.bitselect(v128.load(from), i16x8.splat(<i16>bits), mask));
+  }
   return PADDED;
 }
 
-/** Copies fewer than 32 bytes, an even number. */
-function copy(to: usize, from: usize, bytes: usize): void {
-  for (; bytes >= 4; bytes -= 4, to += 4, from += 4) store<u32>(to, load<u32>(from));
-  if (bytes > 0) store<u16>(to, load<u16>(from));
+/** Writes the last n of eight results to where they end. */
+function store_last(out: usize, n: i32): void {
+  const to = out - ((<usize>(8 - n)) << 2);
+  const a = v128.bitselect(v128.load(RESULTS), v128.load(to), mask_of_last(n, 0));
+  const b = v128.bitselect(v128.load(RESULTS, 16), v128.load(to, 16), mask_of_last(n, 16));
+  v128.store(to, a);
+  v128.store(to, b, 16);
+}
+
+/** Four of eight masks, of which the last n are set. */
+function mask_of_last(n: i32, offset: usize): v128 {
+  return v128.load(LAST + ((<usize>n) << 2) + offset);
 }
 
 /** Up to a block of logits as float32, less the row's shift: where they are, or in a place of their own. */

@@ -17,10 +17,11 @@
  * the reference, -Infinity included, becomes exactly 0. NaN stays NaN (`pmax` keeps its first operand, and the last step
  * is a multiplication); +Infinity becomes NaN.
  *
- * Fused: q(r) of degree 5 on |r| ≤ 1.0001 · ln 2 / 2, a Remez exchange on the relative error of q(r) / (κ e^r) with
- * q(0) = 1 and κ free, the coefficients rounded to float32 one after another and the rest fitted anew (`npm run fit`).
- * κ cancels in every ratio; `LOG_KAPPA` takes it off elsewhere. Largest relative error 7.7e-8, and 2e-7 with float32's
- * rounding; the rounding of ln 2 adds 2.8e-9 for each nat between x and the reference.
+ * Fused: q(r) of degree 5, a Remez exchange on the relative error of q(r) / (κ e^r) over |r| ≤ 1.0001 · ln 2 / 2 with
+ * q's leading coefficient 1, which makes the first step an addition, and κ free, the coefficients rounded to float32 one
+ * after another and the rest fitted anew (`npm run fit`). κ cancels in every ratio; `LOG_KAPPA` takes it off elsewhere.
+ * Largest relative error 7.6e-8, and 2e-7 with float32's rounding; the rounding of ln 2 adds 2.8e-9 for each nat between
+ * x and the reference.
  *
  * Unfused: (p(r²) + r) / (p(r²) - r) with p of degree 2, p(0) = 2, fitted likewise. The quotient is e^r where p = r
  * coth(r / 2), and takes fewer steps than a polynomial does without fused ones. Largest relative error 5.3e-10, and
@@ -31,12 +32,11 @@ const TABLE = ASC_FEATURE_RELAXED_SIMD
       3.43965297e-7, // log2 e · u
       2907270.0, // ln 2 / u
       0.0,
-      1.0,
-      0.999999642,
-      0.499988675,
-      0.16667445,
-      0.041917935,
-      0.00830905512,
+      120.51609,
+      120.516045,
+      60.2567062,
+      20.0871086,
+      5.05150747,
     ])
   : memory.data<f32>([
       3.43965297e-7,
@@ -47,24 +47,23 @@ const TABLE = ASC_FEATURE_RELAXED_SIMD
       -0.0027660122,
       0.0,
       0.0,
-      0.0,
     ]);
 
 /** The ln 2 that the reduction amounts to: undoing m with the same one cancels the error of its rounding. */
 export const LN2: f64 = ASC_FEATURE_RELAXED_SIMD ? 0.693147182464599609375 : 0.69314718055829871446;
 
-/** log κ: how far the polynomial as a whole lies from e^r. */
-export const LOG_KAPPA: f64 = ASC_FEATURE_RELAXED_SIMD ? -7.400722198e-8 : 0;
-export const INVERSE_KAPPA: f64 = ASC_FEATURE_RELAXED_SIMD ? 1.00000007400722472 : 1;
+/** log κ: by how much the polynomial as a whole is more than e^r. */
+export const LOG_KAPPA: f64 = ASC_FEATURE_RELAXED_SIMD ? 4.791783202295065 : 0;
+export const INVERSE_KAPPA: f64 = ASC_FEATURE_RELAXED_SIMD ? 0.00829764779700925 : 1;
 
 /** u: the last place of the numbers from 2 to 4. */
 const ULP: f32 = 2.384185791015625e-7;
 
 /**
- * A row's largest exponential is about 2^8: enough above 1 for its quotients to be there a little below float32's
- * normal range, and little enough for what they are multiplied by to stay close to it.
+ * The exponential of what a row is taken relative to is about 2^8: enough above 1 for quotients to be there a little
+ * below float32's normal range, and little enough for what they are multiplied by to stay close to it.
  */
-export const HEADROOM: f32 = 8;
+export const HEADROOM: f32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 8;
 
 /** A row whose maximum lies beyond is shifted by it first; from there on x - max is exact wherever it counts. */
 export const FAR: f32 = 512;
@@ -138,7 +137,6 @@ export abstract class Exp {
     bias: v128,
     ln2: v128,
     ln2Rest: v128,
-    c5: v128,
     c4: v128,
     c3: v128,
     c2: v128,
@@ -148,8 +146,7 @@ export abstract class Exp {
     const n = f32x4.sub(t, bias);
     if (ASC_FEATURE_RELAXED_SIMD) {
       const r = f32x4.relaxed_nmadd(n, ln2, x);
-      let q = f32x4.relaxed_madd(c5, r, c4);
-      q = f32x4.relaxed_madd(q, r, c3);
+      let q = f32x4.relaxed_madd(f32x4.add(r, c4), r, c3);
       q = f32x4.relaxed_madd(q, r, c2);
       q = f32x4.relaxed_madd(q, r, c1);
       return f32x4.relaxed_madd(q, r, c0);
@@ -173,7 +170,6 @@ export abstract class Exp {
     log2e: v128,
     ln2: v128,
     ln2Rest: v128,
-    c5: v128,
     c4: v128,
     c3: v128,
     c2: v128,
@@ -182,7 +178,7 @@ export abstract class Exp {
   ): v128 {
     x = f32x4.pmax(x, lowest);
     const t = Exp.turns(x, bias, log2e);
-    return f32x4.mul(Exp.rest(x, t, bias, ln2, ln2Rest, c5, c4, c3, c2, c1, c0), Exp.power(t));
+    return f32x4.mul(Exp.rest(x, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t));
   }
 
   /** sum + e^r · 2^(n - m) */

@@ -122,7 +122,6 @@ export function row_log_softmax_backward(gradOutput: usize, logProbs: usize, gra
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
-  const c5 = Exp.coefficient(5);
   const c4 = Exp.coefficient(4);
   const c3 = Exp.coefficient(3);
   const c2 = Exp.coefficient(2);
@@ -134,12 +133,12 @@ export function row_log_softmax_backward(gradOutput: usize, logProbs: usize, gra
   const total = f32x4.splat(<f32>(sum * INVERSE_KAPPA));
   for (; n >= 4; n -= 4, gradOutput += 16, logProbs += 16, grad += 16) {
     const x = f32x4.pmin(v128.load(logProbs), highest);
-    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
+    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c4, c3, c2, c1, c0);
     v128.store(grad, f32x4.sub(v128.load(gradOutput), f32x4.mul(e, total)));
   }
   if (n > 0) {
     const x = f32x4.pmin(Lanes.load_tail(logProbs, n, -Infinity), highest);
-    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
+    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c4, c3, c2, c1, c0);
     Lanes.store_tail(grad, n, f32x4.sub(Lanes.load_tail(gradOutput, n, 0), f32x4.mul(e, total)));
   }
 }

@@ -276,7 +276,6 @@ function exp_vector(at: usize, n: i32, reference: usize, sum: usize): void {
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
-  const c5 = Exp.coefficient(5);
   const c4 = Exp.coefficient(4);
   const c3 = Exp.coefficient(3);
   const c2 = Exp.coefficient(2);
@@ -292,7 +291,7 @@ function exp_vector(at: usize, n: i32, reference: usize, sum: usize): void {
     n -= BLOCK;
     let total = f32x4.splat(0);
     for (; at < end; at += CLASS) {
-      const e = Exp.step(v128.load(at), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
+      const e = Exp.step(v128.load(at), bias, lowest, log2e, ln2, ln2Rest, c4, c3, c2, c1, c0);
       total = f32x4.add(total, e);
       v128.store(at, e);
     }
