@@ -6,19 +6,19 @@
  *
  *   loss = log(1 + odds)      1 - p_y = odds / (1 + odds)      p_j = (1 - p_y) · e^x_j / Σ_{k≠y} e^x_k
  *
- * keep their relative precision however small they are. A row leaves its target out by carrying -Infinity in its place
- * while it is summed, which is undone at once.
+ * keep their relative precision however small they are. A row leaves its target out by carrying something else in its
+ * place while it is summed, which is undone at once.
  *
  * With a weight w of the target's class, label smoothing ε and z-loss z, of which w and ε do not come together,
  *
- *   loss = (1 - ε) · w · log(1 + odds) + ε · (lse - mean x) + z · lse²
+ *   loss = (1 - ε) · w · log(1 + odds) + ε · (log(1 + odds) - mean (x - x_y)) + z · lse²
  *   dx_j = scale · (T · p_j - ε / C)     dx_y = scale · (ε - ε / C - w · (1 - p_y) + 2z · lse · p_y)     T = w + 2z · lse
  */
-import { log_reference, shift_of } from "./exp";
-import { row_exp, row_exp_sum, row_max, row_scale, row_scale_offset } from "./exp-row";
-import { exchange, mask_of, size_of, value_of } from "./half";
+import { drift, log_reference, shift_of } from "./exp";
+import { log_of_sum, relativeTo, row_scale, row_scale_offset, whole_exp, whole_exp_sum } from "./exp-row";
+import { size_of, value_at } from "./half";
 import { row_sum } from "./log-softmax";
-import { exp, log, log1p } from "./wide";
+import { exp, log1p } from "./wide";
 
 /**
  * Losses of whole rows, in nats; 0 for a row whose target is `ignoreIndex`, which is not looked at. Returns `total` plus
@@ -45,17 +45,13 @@ export function cross_entropy_forward(
     let loss: f64 = 0;
     if (target !== ignoreIndex) {
       const at = logits + <usize>target * size;
-      const own = exchange(at, kind, mask_of(kind));
-      const max = row_max(logits, kind, classes);
-      const mean = smoothing === 0 ? 0 : mean_of(logits, kind, classes, at, own, shift_of(max));
-      const sum = row_exp_sum(logits, kind, classes, max, 0);
-      exchange(at, kind, own);
-      const x = value_of(own, kind);
-      const odds = odds_against(max, sum, x);
-      const nll = target_loss(odds, max, sum, x);
-      const near = near_log_sum_exp(odds, nll, max, sum, x);
-      const lse = <f64>shift_of(max) + near;
-      loss = row_loss(nll, near - mean, lse, weight_of(weights, target), smoothing, zLoss);
+      const x = value_at(at, kind);
+      const sum = whole_exp_sum(logits, kind, classes, at);
+      const odds = odds_against(relativeTo, sum, x);
+      const nll = target_loss(odds, relativeTo, sum, x);
+      const mean = smoothing === 0 ? 0 : mean_above(logits, kind, classes, x);
+      const lse = log_sum_exp(odds, nll, relativeTo, sum, x);
+      loss = row_loss(nll, mean, lse, weight_of(weights, target), smoothing, zLoss);
     }
     store<f32>(losses, <f32>loss);
     total += loss;
@@ -97,16 +93,13 @@ export function cross_entropy_forward_backward(
       memory.fill(grad, 0, gradStride);
     } else {
       const at = logits + <usize>target * size;
-      const own = exchange(at, kind, mask_of(kind));
-      const max = row_max(logits, kind, classes);
-      const mean = smoothing === 0 ? 0 : mean_of(logits, kind, classes, at, own, shift_of(max));
-      const sum = row_exp(logits, kind, grad, classes, max);
-      exchange(at, kind, own);
-      const x = value_of(own, kind);
-      const odds = odds_against(max, sum, x);
-      const nll = target_loss(odds, max, sum, x);
-      const near = near_log_sum_exp(odds, nll, max, sum, x);
-      const lse = <f64>shift_of(max) + near;
+      const x = value_at(at, kind);
+      // In place, what the mean is of is about to be overwritten.
+      const mean = smoothing === 0 ? 0 : mean_above(logits, kind, classes, x);
+      const sum = whole_exp(logits, kind, grad, classes, at);
+      const odds = odds_against(relativeTo, sum, x);
+      const nll = target_loss(odds, relativeTo, sum, x);
+      const lse = log_sum_exp(odds, nll, relativeTo, sum, x);
       const weight = weight_of(weights, target);
       const scale = load<f64>(scales);
       const factor = gradient_factor(error_of_others(scale, odds, lse, weight, zLoss), sum);
@@ -114,7 +107,7 @@ export function cross_entropy_forward_backward(
       else row_scale_offset(grad, classes, factor, <f32>(-scale * (smoothing / <f64>classes)));
       const error = error_of_target(scale, odds, lse, weight, smoothing, <f64>classes, zLoss);
       store<f32>(grad + ((<usize>target) << 2), target_gradient(error));
-      loss = row_loss(nll, near - mean, lse, weight, smoothing, zLoss);
+      loss = row_loss(nll, mean, lse, weight, smoothing, zLoss);
     }
     store<f32>(losses, <f32>loss);
     total += loss;
@@ -122,12 +115,9 @@ export function cross_entropy_forward_backward(
   return total;
 }
 
-/** The mean of a row's logits, each less `shift`, with the target's `own` bits in its place. */
-function mean_of(logits: usize, kind: i32, classes: i32, at: usize, own: u32, shift: f32): f64 {
-  const mask = exchange(at, kind, own);
-  const sum = row_sum(logits, kind, classes, <f64>shift, 0);
-  exchange(at, kind, mask);
-  return sum / <f64>classes;
+/** The mean of a row's logits, each less the target's `x`. */
+function mean_above(logits: usize, kind: i32, classes: i32, x: f32): f64 {
+  return row_sum(logits, kind, classes, <f64>(x > -Infinity ? x : 0), 0) / <f64>classes;
 }
 
 function weight_of(weights: usize, target: i32): f64 {
@@ -135,28 +125,29 @@ function weight_of(weights: usize, target: i32): f64 {
 }
 
 /**
- * The odds against the target, the others having this maximum and exponentials that sum to `sum`. NaN where any of them
+ * The odds against the target, the others having exponentials that sum to `sum` relative to `max`. NaN where any of them
  * is NaN or +Infinity, or all are -Infinity; Infinity also where float64 ends.
  */
 export function odds_against(max: f32, sum: f64, target: f32): f64 {
   if (max === Infinity || target === Infinity) return NaN;
   if (sum === 0) return target > -Infinity ? 0 : NaN;
-  return sum * exp(<f64>shift_of(max) - <f64>target + log_reference(max));
+  return sum * exp(<f64>shift_of(max) - <f64>target + (log_reference(max) + drift(sum)));
 }
 
 /** log(1 + odds), or where the odds are beyond float64 what they are the exponential of. */
 export function target_loss(odds: f64, max: f32, sum: f64, target: f32): f64 {
-  return odds === Infinity ? <f64>shift_of(max) - <f64>target + (log_reference(max) + log(sum)) : log1p(odds);
+  return odds === Infinity ? <f64>shift_of(max) - <f64>target + log_of_sum(max, sum) : log1p(odds);
 }
 
-/** log Σ e^x over all classes, less what the row is shifted by; `nll` is `target_loss`. */
-export function near_log_sum_exp(odds: f64, nll: f64, max: f32, sum: f64, target: f32): f64 {
-  return odds === Infinity ? log_reference(max) + log(sum) : <f64>target - <f64>shift_of(max) + nll;
+/** log Σ e^x over all classes; `nll` is `target_loss`. */
+export function log_sum_exp(odds: f64, nll: f64, max: f32, sum: f64, target: f32): f64 {
+  return odds === Infinity ? <f64>shift_of(max) + log_of_sum(max, sum) : <f64>target + nll;
 }
 
-/** The loss with all its terms; `meanLoss`, the mean of lse - x, counts only where there is smoothing. */
-export function row_loss(nll: f64, meanLoss: f64, lse: f64, weight: f64, smoothing: f64, zLoss: f64): f64 {
-  return (1 - smoothing) * weight * nll + smoothing * meanLoss + zLoss * lse * lse;
+/** The loss with all its terms; `mean` is that of the logits less the target's, and counts where there is smoothing. */
+export function row_loss(nll: f64, mean: f64, lse: f64, weight: f64, smoothing: f64, zLoss: f64): f64 {
+  const loss = (1 - smoothing) * weight * nll + zLoss * lse * lse;
+  return smoothing === 0 ? loss : loss + smoothing * (nll - mean);
 }
 
 /** 1 - p_y */

@@ -1,24 +1,48 @@
 /**
  * A row's exponentials: their maximum, their sum, and the exponentials themselves.
  *
- * A sum in float32 over 150,000 classes would be off by thousands of half-ulps. Here a float32 lane takes four
- * exponentials, of which three can be lost beside the first, before the sum goes on in float64. Rows go in blocks of
- * 512 logits, and a sum continues an earlier one, so that a row may also come in segments; where these are multiples of
- * a block, the bits are those of the row in one piece.
+ * A sum in float32 over 150,000 classes would be off by thousands of half-ulps. Here a float32 lane takes eight
+ * exponentials in two chains, of which four can be lost beside the first, before the sum goes on in float64. Rows go in
+ * blocks of 2048 logits, and a sum continues an earlier one, so that a row may also come in segments; where these are
+ * multiples of a block, the bits are those of the row in one piece.
+ *
+ * The reference of a row need not be that of its maximum: any near enough will do, and the largest of the first few
+ * logits (`row_top`) saves a pass over all of them. Where the exponentials then come out too large (`is_settled`), the
+ * row is taken anew with its maximum. So what a row is taken relative to depends on nothing but the row.
+ *
+ * Loops are lean as long as all exponents are in range, which they find out by the way; a block in which one is not,
+ * most often for a masked class, is taken anew by the same loop with its logits clamped, and so are those after it.
+ * Which loop it was makes no difference to the bits.
  */
-import { Exp, reference, shift_of } from "./exp";
-import { Logits, size_of, value_at, value_of } from "./half";
+import { drift, Exp, log_reference, reference, shift_of } from "./exp";
+import { exchange, Logits, low_bits, mask_of, size_of, value_at, value_of } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
+import { log } from "./wide";
 
 /** How many logits make a block. */
-export const BLOCK: i32 = 512;
-const SHIFTED = memory.data(2048, 16);
+export const BLOCK: i32 = 2048;
 
-/** How many go through the loops before their float32 sums do; what is left of a block is padded. */
+/** How many logits go through the loops before their float32 sums do. */
 const STRETCH: i32 = 32;
-const PADDED = memory.data(128, 16);
-const RESULTS = memory.data(128, 16);
+
+/** How many logits a row is judged by. */
+const FIRST: i32 = 16;
+
+/** A block's logits as float32, less the row's shift. */
+const WIDENED = memory.data(8192, 16);
+
+/** The last logits of a row, fewer than eight, their exponentials, and masks of which any eight in turn may be read. */
+const PADDED = memory.data(32, 16);
+const RESULTS = memory.data(32, 16);
+const LAST = memory.data<i32>([0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1]);
+
+/** Whose reference the exponentials of the last whole row are relative to. */
+export let relativeTo: f32 = 0;
+
+/** How many rows in turn are clamped from the beginning, after one that had to be. */
+const WARINESS: i32 = 8;
+let wary: i32 = 0;
 
 /**
  * The largest of n logits. NaN counts as -Infinity among float32 and shows in the sum; halves with a NaN have the
@@ -26,6 +50,21 @@ const RESULTS = memory.data(128, 16);
  */
 export function row_max(logits: usize, kind: i32, n: i32): f32 {
   return kind === FLOAT32 ? max_of_floats(logits, n) : max_of_halves(logits, kind, n);
+}
+
+/** The largest of the first of n logits: what a row's exponentials are relative to, if they turn out to be settled. */
+export function row_top(logits: usize, kind: i32, n: i32): f32 {
+  return row_max(logits, kind, min(n, FIRST));
+}
+
+/** Whether exponentials with this sum, relative to this logit, need not be taken relative to the row's maximum. */
+export function is_settled(top: f32, sum: f64): bool {
+  return is_near(top) && sum < 1.2676506002282294e30; // 2^100
+}
+
+/** Whether a row may be taken relative to this logit as it is. */
+export function is_near(top: f32): bool {
+  return top > -Infinity && shift_of(top) === 0;
 }
 
 function max_of_floats(logits: usize, n: i32): f32 {
@@ -39,8 +78,7 @@ function max_of_floats(logits: usize, n: i32): f32 {
     c = f32x4.pmax(c, v128.load(logits, 32));
     d = f32x4.pmax(d, v128.load(logits, 48));
   }
-  for (; n >= 4; n -= 4, logits += 16) a = f32x4.pmax(a, v128.load(logits));
-  if (n > 0) b = f32x4.pmax(b, Lanes.load_tail(logits, n, -Infinity));
+  for (; n > 0; n--, logits += 4) a = f32x4.pmax(a, v128.load32_splat(logits));
   return Lanes.max(f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d)));
 }
 
@@ -78,40 +116,122 @@ function least_of_halves(at: usize, end: usize): u32 {
 }
 
 /**
- * `sum` + Σ e^x · 2^-m over n logits of a row with this maximum. Infinity where the maximum is, NaN where one logit is.
+ * `sum` + Σ e^x · 2^-m over n logits, m being the reference of `max`. Infinity where `max` is, NaN where one logit is or
+ * an exponential is beyond float32.
  */
 export function row_exp_sum(logits: usize, kind: i32, n: i32, max: f32, sum: f64): f64 {
   if (max === Infinity) return has_nan(logits, kind, n) ? NaN : sum + Infinity;
   const m = reference(max);
   const shift = shift_of(max);
   const stride = <usize>BLOCK * size_of(kind);
+  let lean = begin_lean(shift);
   for (; n > 0; n -= BLOCK, logits += stride) {
     const count = min(n, BLOCK);
-    if (shift !== 0) sum += exp_sum_block<f32>(shifted(logits, kind, count, shift), count, m);
-    else if (kind === FLOAT32) sum += exp_sum_block<f32>(logits, count, m);
-    else if (kind === FLOAT16) sum += exp_sum_block<i16>(logits, count, m);
-    else sum += exp_sum_block<u16>(logits, count, m);
+    if (lean) {
+      const part = lean_sum(logits, kind, count, m);
+      if (part < Infinity) {
+        sum += part;
+        continue;
+      }
+      lean = be_wary();
+    }
+    sum += exp_sum_block<u32>(widened(logits, kind, count, shift), count, m);
   }
   return sum;
 }
 
 /**
- * Writes e^x · 2^-m for n logits of a row with this maximum to `out`, which may be the logits where these are float32;
- * returns their sum.
+ * Writes e^x · 2^-m for n logits to `out`, m being the reference of `max`; returns their sum. `out` may be the logits
+ * where these are float32: then they cannot be taken anew, and are clamped from the beginning.
  */
 export function row_exp(logits: usize, kind: i32, out: usize, n: i32, max: f32): f64 {
   const m = reference(max);
   const shift = shift_of(max);
   const stride = <usize>BLOCK * size_of(kind);
+  let lean = logits !== out && begin_lean(shift);
   let sum: f64 = 0;
   for (; n > 0; n -= BLOCK, logits += stride, out += BLOCK << 2) {
     const count = min(n, BLOCK);
-    if (shift !== 0) sum += exp_block<f32>(shifted(logits, kind, count, shift), out, count, m);
-    else if (kind === FLOAT32) sum += exp_block<f32>(logits, out, count, m);
-    else if (kind === FLOAT16) sum += exp_block<i16>(logits, out, count, m);
-    else sum += exp_block<u16>(logits, out, count, m);
+    if (lean) {
+      const part = lean_exp(logits, kind, out, count, m);
+      if (part < Infinity) {
+        sum += part;
+        continue;
+      }
+      lean = be_wary();
+    }
+    sum += exp_block<u32>(widened(logits, kind, count, shift), out, count, m);
   }
   return sum;
+}
+
+/**
+ * Σ e^x · 2^-m over a row of n logits but for the one at `hole`, 0 for none. `relativeTo` says afterwards whose
+ * reference m is.
+ */
+export function whole_exp_sum(logits: usize, kind: i32, n: i32, hole: usize): f64 {
+  const own = open_hole(hole, kind);
+  const top = row_top(logits, kind, n);
+  let sum: f64 = Infinity;
+  if (is_near(top)) {
+    fill_hole(hole, kind, top);
+    sum = row_exp_sum(logits, kind, n, top, 0);
+  }
+  relativeTo = top;
+  if (!is_settled(top, sum)) {
+    open_hole(hole, kind);
+    relativeTo = row_max(logits, kind, n);
+    sum = row_exp_sum(logits, kind, n, relativeTo, 0);
+  }
+  close_hole(hole, kind, own);
+  return sum;
+}
+
+/** The same, and writes the exponentials to `out`; what it writes for the one at `hole` means nothing. */
+export function whole_exp(logits: usize, kind: i32, out: usize, n: i32, hole: usize): f64 {
+  const own = open_hole(hole, kind);
+  const top = row_top(logits, kind, n);
+  let sum: f64 = Infinity;
+  relativeTo = top;
+  if (logits === out) {
+    // What is overwritten cannot be taken anew: here the maximum has to say beforehand whether the sum will be settled.
+    const max = row_max(logits, kind, n);
+    if (is_near(top)) fill_hole(hole, kind, top);
+    if (!(max - top < 40 || is_settled(top, row_exp_sum(logits, kind, n, top, 0)))) relativeTo = max;
+    if (!is_near(relativeTo)) open_hole(hole, kind);
+    sum = row_exp(logits, kind, out, n, relativeTo);
+  } else {
+    if (is_near(top)) {
+      fill_hole(hole, kind, top);
+      sum = row_exp(logits, kind, out, n, top);
+    }
+    if (!is_settled(top, sum)) {
+      open_hole(hole, kind);
+      relativeTo = row_max(logits, kind, n);
+      sum = row_exp(logits, kind, out, n, relativeTo);
+    }
+  }
+  close_hole(hole, kind, own);
+  return sum;
+}
+
+/** Puts -Infinity in the place of a logit that is left out, and returns its own bits. */
+function open_hole(hole: usize, kind: i32): u32 {
+  return hole === 0 ? 0 : exchange(hole, kind, mask_of(kind));
+}
+
+/** Puts there what adds nothing, and need not be clamped. */
+function fill_hole(hole: usize, kind: i32, top: f32): void {
+  if (hole !== 0) exchange(hole, kind, low_bits(reference(top), kind));
+}
+
+function close_hole(hole: usize, kind: i32, own: u32): void {
+  if (hole !== 0) exchange(hole, kind, own);
+}
+
+/** The logarithm of a row's exponentials, which sum to `sum` relative to `max`, but for `shift_of(max)`. */
+export function log_of_sum(max: f32, sum: f64): f64 {
+  return log_reference(max) + log(sum) + drift(sum);
 }
 
 /** Multiplies n floats by a factor in place. */
@@ -134,116 +254,158 @@ export function row_scale_offset(values: usize, n: i32, factor: f32, offset: f32
   for (; n > 0; n--, values += 4) store<f32>(values, load<f32>(values) * factor + offset);
 }
 
-/**
- * Writes e^x · 2^-m · factor + offset for n logits of a row with this maximum: a segment of a softmax or of a gradient.
- */
+/** Writes e^x · 2^-m · factor + offset for n logits: a segment of a softmax or of a gradient. */
 export function row_exp_scaled(logits: usize, kind: i32, out: usize, n: i32, max: f32, factor: f32, offset: f32): void {
   row_exp(logits, kind, out, n, max);
   if (offset === 0) row_scale(out, n, factor);
   else row_scale_offset(out, n, factor, offset);
 }
 
+function begin_lean(shift: f32): bool {
+  if (shift !== 0) return false;
+  if (wary === 0) return true;
+  wary--;
+  return false;
+}
+
+function be_wary(): bool {
+  wary = WARINESS;
+  return false;
+}
+
+function lean_sum(logits: usize, kind: i32, n: i32, m: f32): f64 {
+  if (kind === FLOAT32) return exp_sum_block<f32>(logits, n, m);
+  return kind === FLOAT16 ? exp_sum_block<i16>(logits, n, m) : exp_sum_block<u16>(logits, n, m);
+}
+
+function lean_exp(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
+  if (kind === FLOAT32) return exp_block<f32>(logits, out, n, m);
+  return kind === FLOAT16 ? exp_block<i16>(logits, out, n, m) : exp_block<u16>(logits, out, n, m);
+}
+
 function exp_sum_block<T>(logits: usize, n: i32, m: f32): f64 {
-  const places = Logits.places();
+  const places = Logits.places<T>(m);
   const scale = Logits.scale();
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
-  const c5 = Exp.coefficient(5);
   const c4 = Exp.coefficient(4);
   const c3 = Exp.coefficient(3);
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
   const bias = Exp.bias(f32x4.splat(m));
-  const lowest = Exp.lowest(f32x4.splat(m));
   const size = sizeof<T>();
-  let low = f64x2.splat(0);
-  let high = low;
-  for (; n > 0; n -= STRETCH) {
-    if (n < STRETCH) logits = padded<T>(logits, n);
+  let turns = i32x4.splat(0);
+  let sum = f64x2.splat(0);
+  while (n > 0) {
+    if (n < 8) logits = padded<T>(logits, n, m);
+    const count = whole(n);
     let a = f32x4.splat(0);
     let b = a;
-    for (const stop = logits + pairs_of(n) * size; logits < stop; logits += 8 * size) {
+    for (const stop = logits + <usize>count * size; logits < stop; logits += 8 * size) {
       const x = Logits.load<T>(logits, places, scale);
+      const s = Exp.turns(x, bias, log2e);
+      turns = v128.or(turns, s);
+      a = Exp.add(a, Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s));
       const y = Logits.load_next<T>(logits, places, scale);
-      a = f32x4.add(a, Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0));
-      b = f32x4.add(b, Exp.step(y, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0));
+      const t = Exp.turns(y, bias, log2e);
+      turns = v128.or(turns, t);
+      b = Exp.add(b, Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t));
     }
-    low = f64x2.add(low, Lanes.widen_sum(a));
-    high = f64x2.add(high, Lanes.widen_sum(b));
+    sum = f64x2.add(sum, Lanes.widen_sum(f32x4.add(a, b)));
+    n -= count;
   }
-  return Lanes.sum_f64(f64x2.add(low, high));
+  return Exp.is_right(turns) ? Lanes.sum_f64(sum) : NaN;
 }
 
 function exp_block<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
-  const places = Logits.places();
+  const places = Logits.places<T>(m);
   const scale = Logits.scale();
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
-  const c5 = Exp.coefficient(5);
   const c4 = Exp.coefficient(4);
   const c3 = Exp.coefficient(3);
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
   const bias = Exp.bias(f32x4.splat(m));
-  const lowest = Exp.lowest(f32x4.splat(m));
   const size = sizeof<T>();
-  let low = f64x2.splat(0);
-  let high = low;
-  let rest = out;
-  for (; n > 0; n -= STRETCH) {
-    if (n < STRETCH) {
-      logits = padded<T>(logits, n);
-      rest = out;
+  let turns = i32x4.splat(0);
+  let sum = f64x2.splat(0);
+  while (n > 0) {
+    const end = out;
+    if (n < 8) {
+      logits = padded<T>(logits, n, m);
       out = RESULTS;
     }
+    const count = whole(n);
     let a = f32x4.splat(0);
     let b = a;
-    for (const stop = logits + pairs_of(n) * size; logits < stop; logits += 8 * size, out += 32) {
+    for (const stop = logits + <usize>count * size; logits < stop; logits += 8 * size, out += 32) {
       const x = Logits.load<T>(logits, places, scale);
       const y = Logits.load_next<T>(logits, places, scale);
-      const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
-      const f = Exp.step(y, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
+      const s = Exp.turns(x, bias, log2e);
+      turns = v128.or(turns, s);
+      const e = f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s));
+      const t = Exp.turns(y, bias, log2e);
+      turns = v128.or(turns, t);
+      const f = f32x4.mul(Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t));
       a = f32x4.add(a, e);
       b = f32x4.add(b, f);
       v128.store(out, e);
       v128.store(out, f, 16);
     }
-    low = f64x2.add(low, Lanes.widen_sum(a));
-    high = f64x2.add(high, Lanes.widen_sum(b));
-    if (n < STRETCH) copy(rest, RESULTS, (<usize>n) << 2);
+    sum = f64x2.add(sum, Lanes.widen_sum(f32x4.add(a, b)));
+    if (n < 8) store_last(end, n);
+    n -= count;
   }
-  return Lanes.sum_f64(f64x2.add(low, high));
+  return Exp.is_right(turns) ? Lanes.sum_f64(sum) : NaN;
 }
 
-/** A stretch's logits, or those that are left of it, in whole pairs of vectors. */
-function pairs_of(n: i32): usize {
-  return <usize>(min(n, STRETCH) + 7) & ~7;
+/** How many of n logits go through the inner loop next: pairs of vectors, the last one padded. */
+function whole(n: i32): i32 {
+  return n < 8 ? 8 : min(n, STRETCH) & ~7;
 }
 
-/** The last logits, fewer than a stretch, in a place where -Infinity follows them. */
-function padded<T>(logits: usize, n: i32): usize {
-  const fill = isFloat<T>() ? i32x4.splat(0xff800000) : i16x8.splat(isSigned<T>() ? -0x400 : -0x80);
-  for (let i: usize = 0; i < <usize>STRETCH * sizeof<T>(); i += 16) v128.store(PADDED + i, fill);
-  copy(PADDED, logits, <usize>n * sizeof<T>());
+/** The last n logits, fewer than eight, at the end of a place of eight that begins with some that add nothing. */
+function padded<T>(logits: usize, n: i32, m: f32): usize {
+  const bits = low_bits(m, Logits.kind<T>());
+  const from = logits - <usize>(8 - n) * sizeof<T>();
+  if (sizeof<T>() === 4) {
+    const fill = i32x4.splat(bits);
+    v128.store(PADDED, v128.bitselect(v128.load(from), fill, mask_of_last(n, 0)));
+    v128.store(PADDED, v128.bitselect(v128.load(from, 16), fill, mask_of_last(n, 16)), 16);
+  } else {
+    const mask = i16x8.narrow_i32x4_s(mask_of_last(n, 0), mask_of_last(n, 16));
+    v128.store(PADDED, v128.bitselect(v128.load(from), i16x8.splat(<i16>bits), mask));
+  }
   return PADDED;
 }
 
-function copy(to: usize, from: usize, bytes: usize): void {
-  for (; bytes >= 16; bytes -= 16, to += 16, from += 16) v128.store(to, v128.load(from));
-  for (; bytes > 0; bytes -= 2, to += 2, from += 2) store<u16>(to, load<u16>(from));
+/** Writes the last n of eight results to where they end. */
+function store_last(out: usize, n: i32): void {
+  const to = out - ((<usize>(8 - n)) << 2);
+  const a = v128.bitselect(v128.load(RESULTS), v128.load(to), mask_of_last(n, 0));
+  const b = v128.bitselect(v128.load(RESULTS, 16), v128.load(to, 16), mask_of_last(n, 16));
+  v128.store(to, a);
+  v128.store(to, b, 16);
 }
 
-/** x - shift for up to a block of logits, in a place of its own: rows far out are rare, and the step stays lean. */
-function shifted(logits: usize, kind: i32, n: i32, shift: f32): usize {
+/** Four of eight masks, of which the last n are set. */
+function mask_of_last(n: i32, offset: usize): v128 {
+  return v128.load(LAST + ((<usize>n) << 2) + offset);
+}
+
+/** Up to a block of logits as float32, less the row's shift: where they are, or in a place of their own. */
+function widened(logits: usize, kind: i32, n: i32, shift: f32): usize {
+  if (kind === FLOAT32 && shift === 0) return logits;
   const size = size_of(kind);
   for (let i = 0; i < n; i++, logits += size) {
-    store<f32>(SHIFTED + ((<usize>i) << 2), value_at(logits, kind) - shift);
+    store<f32>(WIDENED + ((<usize>i) << 2), value_at(logits, kind) - shift);
   }
-  return SHIFTED;
+  return WIDENED;
 }
 
 function has_nan(values: usize, kind: i32, n: i32): bool {

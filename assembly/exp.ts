@@ -2,51 +2,68 @@
  * e^x, four at a time, relative to a reference: the one approximation that softmax and its losses rest on.
  *
  * A row's exponentials matter only relative to each other, so the step returns e^x · 2^-m for an integer m chosen once
- * a row (`reference`). It does not subtract the maximum: x - max rounds where the two differ in size, and an error of
+ * a row (`reference`). It does not subtract a maximum: x - max rounds where the two differ in size, and an error of
  * the exponent is a relative error of the exponential.
  *
- *   n = round(x · log2 e)       by a magic addition: 1.5·2^23 + 127 - m + n has n - m + 127 in its low bits
+ *   n = round(x · log2 e)       by a magic addition: t = 2 + (n - m + 127) u has n - m + 127 in its low bits, u = 2^-22
+ *                               being the last place of the numbers from 2 to 4
  *   r = x - n · ln 2            Cody and Waite: one fused step, or two with ln 2 in two parts; |r| ≤ ln 2 / 2
- *   q(r) = e^r                  polynomial
- *   2^(n - m)                   the low bits of the magic sum, shifted into the exponent field
+ *   e^r                         a polynomial or a quotient
+ *   2^(n - m)                   the low bits of t, shifted into the exponent field
  *
- * Polynomial: degree 5 on |r| ≤ 1.0001 · ln 2 / 2, a Remez exchange on the relative error of q(r) / (κ e^r) with
- * q(0) = 1 and κ free, the coefficients rounded to float32 one after another and the rest fitted anew (`npm run fit`).
- * κ cancels in every ratio; `LOG_KAPPA` takes it off elsewhere. Largest relative error 7.7e-8, and 2e-7 with float32's
- * rounding; fused, the rounding of ln 2 adds 2.8e-9 for each nat between x and the reference.
+ * n - m + 127 must lie in [0, 254]; 0 makes the exponential 0. Then of all of t's bits only the lowest eight and that of
+ * 2 itself are ever set, and for any other t, infinite and NaN included, another one is: a loop that has the t's or'ed
+ * together knows at its end whether it was right (`is_right`). Where clamped from below (`lowest`), what is 2^-127 of
+ * the reference, -Infinity included, becomes exactly 0. NaN stays NaN (`pmax` keeps its first operand, and the last step
+ * is a multiplication); +Infinity becomes NaN.
  *
- * n - m + 127 must lie in [0, 254]. From above, the choice of m sees to it. From below, x is clamped to where the field
- * is 0 and the factor with it: what is 2^-127 of the reference, -Infinity included, becomes exactly 0. NaN stays NaN
- * (`pmax` keeps its first operand, and the last step is a multiplication); +Infinity becomes NaN.
+ * Fused: q(r) of degree 5, a Remez exchange on the relative error of q(r) / (κ e^r) over |r| ≤ 1.0001 · ln 2 / 2 with
+ * q's leading coefficient 1, which makes the first step an addition, and κ free, the coefficients rounded to float32 one
+ * after another and the rest fitted anew (`npm run fit`). κ cancels in every ratio; `LOG_KAPPA` takes it off elsewhere.
+ * Largest relative error 7.6e-8, and 2e-7 with float32's rounding; the rounding of ln 2 adds 2.8e-9 for each nat between
+ * x and the reference.
+ *
+ * Unfused: (p(r²) + r) / (p(r²) - r) with p of degree 2, p(0) = 2, fitted likewise. The quotient is e^r where p = r
+ * coth(r / 2), and takes fewer steps than a polynomial does without fused ones. Largest relative error 5.3e-10, and
+ * 1.3e-7 with float32's rounding.
  */
-const TABLE = memory.data<f32>([
-  1.44269504, // log2 e
-  0.693147182, // ln 2 rounded to float32: for the fused reduction
-  0.693115234375, // the first 14 bits of ln 2: times |n| < 2^10 it is exact, for the unfused reduction
-  3.19461849e-5, // the rest of ln 2
-  0.00830905512,
-  0.041917935,
-  0.16667445,
-  0.499988675,
-  0.999999642,
-  1.0,
-]);
+const TABLE = ASC_FEATURE_RELAXED_SIMD
+  ? memory.data<f32>([
+      3.43965297e-7, // log2 e · u
+      2907270.0, // ln 2 / u
+      0.0,
+      120.51609,
+      120.516045,
+      60.2567062,
+      20.0871086,
+      5.05150747,
+    ])
+  : memory.data<f32>([
+      3.43965297e-7,
+      2907136.0, // the first 14 bits of ln 2, 0.693115234375, / u: times |n| < 2^10 it is exact
+      133.992004, // the rest of ln 2, 3.19461849e-5, / u
+      2.0,
+      0.16666618,
+      -0.0027660122,
+      0.0,
+      0.0,
+    ]);
 
 /** The ln 2 that the reduction amounts to: undoing m with the same one cancels the error of its rounding. */
 export const LN2: f64 = ASC_FEATURE_RELAXED_SIMD ? 0.693147182464599609375 : 0.69314718055829871446;
 
-/** log κ: how far the polynomial as a whole lies from e^r. */
-export const LOG_KAPPA: f64 = -7.400722198e-8;
-export const INVERSE_KAPPA: f64 = 1.00000007400722472;
+/** log κ: by how much the polynomial as a whole is more than e^r. */
+export const LOG_KAPPA: f64 = ASC_FEATURE_RELAXED_SIMD ? 4.791783202295065 : 0;
+export const INVERSE_KAPPA: f64 = ASC_FEATURE_RELAXED_SIMD ? 0.00829764779700925 : 1;
 
-/** 1.5 · 2^23: adding it to a float32 rounds to an integer, which then stands in the low bits. */
-const MAGIC: f32 = 12582912;
+/** u: the last place of the numbers from 2 to 4. */
+const ULP: f32 = 2.384185791015625e-7;
 
 /**
- * A row's largest exponential is about 2^8: enough above 1 for its quotients to be there a little below float32's
- * normal range, and little enough for what they are multiplied by to stay close to it.
+ * The exponential of what a row is taken relative to is about 2^8: enough above 1 for quotients to be there a little
+ * below float32's normal range, and little enough for what they are multiplied by to stay close to it.
  */
-export const HEADROOM: f32 = 8;
+export const HEADROOM: f32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 8;
 
 /** A row whose maximum lies beyond is shifted by it first; from there on x - max is exact wherever it counts. */
 export const FAR: f32 = 512;
@@ -69,6 +86,12 @@ export function log_reference(max: f32): f64 {
   return <f64>reference(max) * LN2 - LOG_KAPPA;
 }
 
+/** By how much the logarithm of exponentials with this sum is off: what the rounding of ln 2 adds, so far from the reference. */
+export function drift(sum: f64): f64 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return 0;
+  return <f64>(<i64>(reinterpret<u64>(sum) >> 52) - 1023) * (LN2 - 0.69314718055994530942);
+}
+
 export abstract class Exp {
   // The constants are read from memory ahead of a loop: V8 builds a literal vector again in every iteration.
   @inline static log2e(): v128 {
@@ -76,28 +99,70 @@ export abstract class Exp {
   }
 
   @inline static ln2(): v128 {
-    return v128.load32_splat(TABLE, ASC_FEATURE_RELAXED_SIMD ? 4 : 8);
+    return v128.load32_splat(TABLE, 4);
   }
 
   @inline static ln2_rest(): v128 {
-    return v128.load32_splat(TABLE, 12);
+    return v128.load32_splat(TABLE, 8);
   }
 
   @inline static coefficient(power: u32): v128 {
-    return v128.load32_splat(TABLE + ((9 - power) << 2));
+    return v128.load32_splat(TABLE + ((3 + power) << 2));
+  }
+
+  /** The references of rows whose maxima, less what they are shifted by, these are. */
+  @inline static reference(near: v128): v128 {
+    return f32x4.sub(f32x4.nearest(f32x4.mul(near, f32x4.splat(1.44269504))), f32x4.splat(HEADROOM));
   }
 
   /** The magic number that takes the references m off the exponents. */
   @inline static bias(m: v128): v128 {
-    return f32x4.sub(f32x4.splat(MAGIC + 127), m);
+    return f32x4.add(f32x4.splat(2), f32x4.mul(f32x4.sub(f32x4.splat(127), m), f32x4.splat(ULP)));
   }
 
-  /** Where x is clamped: there n - m is -127. */
+  /** Where x is clamped: there n - m is -127, and t, rounded from a quarter more, just 2. */
   @inline static lowest(m: v128): v128 {
-    return f32x4.mul(f32x4.sub(m, f32x4.splat(127)), f32x4.splat(0.693147182));
+    return f32x4.mul(f32x4.sub(m, f32x4.splat(126.75)), f32x4.splat(0.693147182));
   }
 
-  /** e^x · 2^-m of four lanes; the other arguments are the constants above, read ahead. */
+  /** t */
+  @inline static turns(x: v128, bias: v128, log2e: v128): v128 {
+    return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(x, log2e, bias) : f32x4.add(f32x4.mul(x, log2e), bias);
+  }
+
+  /** e^r */
+  @inline static rest(
+    x: v128,
+    t: v128,
+    bias: v128,
+    ln2: v128,
+    ln2Rest: v128,
+    c4: v128,
+    c3: v128,
+    c2: v128,
+    c1: v128,
+    c0: v128,
+  ): v128 {
+    const n = f32x4.sub(t, bias);
+    if (ASC_FEATURE_RELAXED_SIMD) {
+      const r = f32x4.relaxed_nmadd(n, ln2, x);
+      let q = f32x4.relaxed_madd(f32x4.add(r, c4), r, c3);
+      q = f32x4.relaxed_madd(q, r, c2);
+      q = f32x4.relaxed_madd(q, r, c1);
+      return f32x4.relaxed_madd(q, r, c0);
+    }
+    const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, ln2)), f32x4.mul(n, ln2Rest));
+    const r2 = f32x4.mul(r, r);
+    const p = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(c2, r2), c1), r2), c0);
+    return f32x4.div(f32x4.add(p, r), f32x4.sub(p, r));
+  }
+
+  /** 2^(n - m) */
+  @inline static power(t: v128): v128 {
+    return i32x4.shl(t, 23);
+  }
+
+  /** e^x · 2^-m of four lanes, clamped from below; the other arguments are the constants above, read ahead. */
   @inline static step(
     x: v128,
     bias: v128,
@@ -105,7 +170,6 @@ export abstract class Exp {
     log2e: v128,
     ln2: v128,
     ln2Rest: v128,
-    c5: v128,
     c4: v128,
     c3: v128,
     c2: v128,
@@ -113,26 +177,18 @@ export abstract class Exp {
     c0: v128,
   ): v128 {
     x = f32x4.pmax(x, lowest);
-    if (ASC_FEATURE_RELAXED_SIMD) {
-      const t = f32x4.relaxed_madd(x, log2e, bias);
-      const r = f32x4.relaxed_nmadd(f32x4.sub(t, bias), ln2, x);
-      let q = f32x4.relaxed_madd(c5, r, c4);
-      q = f32x4.relaxed_madd(q, r, c3);
-      q = f32x4.relaxed_madd(q, r, c2);
-      q = f32x4.relaxed_madd(q, r, c1);
-      q = f32x4.relaxed_madd(q, r, c0);
-      return f32x4.mul(q, i32x4.shl(t, 23));
-    }
-    const t = f32x4.add(f32x4.mul(x, log2e), bias);
-    const n = f32x4.sub(t, bias);
-    const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, ln2)), f32x4.mul(n, ln2Rest));
-    // Estrin's tree: unfused, the latency of Horner's chain of ten is the limit.
-    const r2 = f32x4.mul(r, r);
-    const high = f32x4.add(f32x4.mul(c5, r), c4);
-    const middle = f32x4.add(f32x4.mul(c3, r), c2);
-    const low = f32x4.add(f32x4.mul(c1, r), c0);
-    const q = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(high, r2), middle), r2), low);
-    return f32x4.mul(q, i32x4.shl(t, 23));
+    const t = Exp.turns(x, bias, log2e);
+    return f32x4.mul(Exp.rest(x, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t));
+  }
+
+  /** sum + e^r · 2^(n - m) */
+  @inline static add(sum: v128, rest: v128, power: v128): v128 {
+    return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(rest, power, sum) : f32x4.add(sum, f32x4.mul(rest, power));
+  }
+
+  /** Whether the t's were what they must be, or'ed together. */
+  @inline static is_right(turns: v128): bool {
+    return !v128.any_true(v128.and(turns, i32x4.splat(~0x400000ff)));
   }
 }
 

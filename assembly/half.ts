@@ -3,12 +3,13 @@
  *
  * A bfloat16 is the upper half of a float32. A float16 has its sign, exponent and fraction moved to float32's places,
  * which makes it 2^-112 of its value; the multiplication that mends this is exact and normalises subnormal numbers.
- * Only the largest exponent, float16's mark of infinities and NaN, comes out as that of numbers from 65536 on: the loops
- * read -Infinity, the mask of a class, as -65536, and rows with +Infinity or NaN keep away from them (`row_max`).
+ * Only the largest exponent, float16's mark of infinities and NaN, comes out as that of numbers from 65536 on, which
+ * the exponential's loops find out of range.
  *
- * The loops are generic in what they load: f32, i16 for a float16, u16 for a bfloat16.
+ * Loops are generic in how they load: f32, i16 for float16, u16 for bfloat16, u32 for float32 clamped from below.
  */
-import { BFLOAT16, FLOAT32 } from "./kinds";
+import { Exp } from "./exp";
+import { BFLOAT16, FLOAT16, FLOAT32 } from "./kinds";
 
 const TABLE = memory.data<u32>([
   0x8fffffff, // where sign, exponent and fraction come to stand
@@ -22,22 +23,24 @@ export function size_of(kind: i32): usize {
 }
 
 export abstract class Logits {
+  @inline static kind<T>(): i32 {
+    return sizeof<T>() === 4 ? FLOAT32 : isSigned<T>() ? FLOAT16 : BFLOAT16;
+  }
+
   // Read ahead of a loop, like the constants of the exponential.
-  @inline static places(): v128 {
-    return v128.load32_splat(TABLE);
+  /** Where a float16 comes to stand; or where logits are clamped, m being the row's reference. */
+  @inline static places<T>(m: f32): v128 {
+    return sizeof<T>() === 4 ? Exp.lowest(f32x4.splat(m)) : v128.load32_splat(TABLE);
   }
 
   @inline static scale(): v128 {
     return v128.load32_splat(TABLE, 4);
   }
 
-  @inline static floor(): v128 {
-    return v128.load32_splat(TABLE, 8);
-  }
-
-  /** Four logits; those of float16 without +Infinity and NaN, and with -65536 for -Infinity. */
+  /** Four logits. */
   @inline static load<T>(at: usize, places: v128, scale: v128): v128 {
     if (isFloat<T>()) return v128.load(at);
+    if (sizeof<T>() === 4) return f32x4.pmax(v128.load(at), places);
     if (!isSigned<T>()) return i32x4.shl(v128.load16x4_u(at), 16);
     return f32x4.mul(v128.and(i32x4.shl(v128.load16x4_s(at), 13), places), scale);
   }
@@ -45,11 +48,16 @@ export abstract class Logits {
   /** The four that follow those at `at`. */
   @inline static load_next<T>(at: usize, places: v128, scale: v128): v128 {
     if (isFloat<T>()) return v128.load(at, 16);
+    if (sizeof<T>() === 4) return f32x4.pmax(v128.load(at, 16), places);
     if (!isSigned<T>()) return i32x4.shl(v128.load16x4_u(at, 8), 16);
     return f32x4.mul(v128.and(i32x4.shl(v128.load16x4_s(at, 8), 13), places), scale);
   }
 
-  /** -Infinity for -65536. */
+  @inline static floor(): v128 {
+    return v128.load32_splat(TABLE, 8);
+  }
+
+  /** -Infinity for -65536, which is what a masked class is read as. */
   @inline static masked<T>(v: v128, floor: v128): v128 {
     return isFloat<T>() || !isSigned<T>() ? v : v128.or(v, i32x4.shl(f32x4.le(v, floor), 23));
   }
@@ -71,6 +79,18 @@ export function exchange(at: usize, kind: i32, bits: u32): u32 {
 /** The bits of -Infinity. */
 export function mask_of(kind: i32): u32 {
   return kind === FLOAT32 ? 0xff800000 : kind === BFLOAT16 ? 0xff80 : 0xfc00;
+}
+
+/**
+ * The bits of a logit that adds nothing to a row with this reference, and is in range: the exponential is 0, or where
+ * halves have no such number less than 2^-110.
+ */
+export function low_bits(m: f32, kind: i32): u32 {
+  const low = (m - <f32>(kind === FLOAT32 ? 126.75 : 119)) * <f32>0.693147182;
+  if (kind === FLOAT32) return reinterpret<u32>(low);
+  if (kind === BFLOAT16) return reinterpret<u32>(low) >> 16;
+  const moved = reinterpret<u32>(low * reinterpret<f32>(0x07800000));
+  return ((moved >> 16) & 0x8000) | ((moved >> 13) & 0x7fff);
 }
 
 /** The value of a logit with these bits, infinities and NaN included. */

@@ -3,7 +3,7 @@
  * probs, grad and the rest; targets are int32, row losses float32, row scales and class weights float64. Rows of
  * `classes` lie one after another, or for the kernels whose names end in `tile` as `[outer, classes, stride]`, of which
  * the first `inner` positions take part. No kernel allocates, and none writes to an input, but that the cross-entropy of
- * rows has -Infinity in place of a target while that row is summed.
+ * rows has something else in place of a target while that row is summed.
  */
 
 export {
@@ -12,16 +12,16 @@ export {
   error_of_others,
   error_of_target,
   gradient_factor,
+  log_sum_exp,
   miss,
-  near_log_sum_exp,
   odds_against,
   row_loss,
   target_gradient,
   target_loss,
 } from "./cross-entropy";
 export { cross_entropy_forward_backward_tile, cross_entropy_forward_tile } from "./cross-entropy-tile";
-export { is_fused, shift_of } from "./exp";
-export { row_exp_scaled, row_exp_sum, row_max } from "./exp-row";
+export { is_fused } from "./exp";
+export { is_settled, row_exp_scaled, row_exp_sum, row_max, row_top } from "./exp-row";
 export { exchange, mask_of, value_of } from "./half";
 export {
   log_softmax_backward,

@@ -14,11 +14,10 @@ export abstract class Lanes {
     if (count > 2) v128.store_lane<f32>(at, v, 2, 8);
   }
 
+  /** The largest lane; NaN counts only as the first. */
   @inline static max(v: v128): f32 {
-    return max<f32>(
-      max<f32>(f32x4.extract_lane(v, 0), f32x4.extract_lane(v, 1)),
-      max<f32>(f32x4.extract_lane(v, 2), f32x4.extract_lane(v, 3)),
-    );
+    v = f32x4.pmax(v, v128.shuffle<i64>(v, v, 1, 0));
+    return f32x4.extract_lane(f32x4.pmax(v, v128.shuffle<i32>(v, v, 1, 0, 3, 2)), 0);
   }
 
   /** The largest of eight unsigned integers. */

@@ -277,7 +277,6 @@ function subtract_exponentials(v: usize, n: i32): void {
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
-  const c5 = Exp.coefficient(5);
   const c4 = Exp.coefficient(4);
   const c3 = Exp.coefficient(3);
   const c2 = Exp.coefficient(2);
@@ -290,7 +289,7 @@ function subtract_exponentials(v: usize, n: i32): void {
   const end = <usize>n * CLASS;
   for (let at: usize = v << 4; at < end; at += CLASS) {
     const x = f32x4.pmin(v128.load(SECOND + at), highest);
-    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
+    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c4, c3, c2, c1, c0);
     v128.store(TILE + at, f32x4.sub(v128.load(TILE + at), f32x4.mul(e, total)));
   }
 }

@@ -5,34 +5,32 @@
  * The kernels take whole rows, one after another. Rows that do not fit where they are computed take the same steps a
  * segment at a time, through the functions whose names begin with `row`.
  */
-import { Exp, INVERSE_KAPPA, log_reference, shift_of } from "./exp";
-import { BLOCK, row_exp, row_exp_sum, row_max, row_scale } from "./exp-row";
+import { Exp, INVERSE_KAPPA, shift_of } from "./exp";
+import { BLOCK, log_of_sum, relativeTo, row_scale, whole_exp, whole_exp_sum } from "./exp-row";
 import { Logits, size_of, value_at } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
-import { log } from "./wide";
 
 export function log_sum_exp_forward(logits: usize, kind: i32, lse: usize, rows: i32, classes: i32): void {
   const stride = <usize>classes * size_of(kind);
   for (let row = 0; row < rows; row++, logits += stride, lse += 4) {
-    const max = row_max(logits, kind, classes);
-    store<f32>(lse, <f32>log_sum_exp_of(max, row_exp_sum(logits, kind, classes, max, 0)));
+    const sum = whole_exp_sum(logits, kind, classes, 0);
+    store<f32>(lse, <f32>log_sum_exp_of(relativeTo, sum));
   }
 }
 
 export function log_softmax_forward(logits: usize, kind: i32, logProbs: usize, rows: i32, classes: i32): void {
   const stride = <usize>classes * size_of(kind);
   for (let row = 0; row < rows; row++, logits += stride, logProbs += (<usize>classes) << 2) {
-    const max = row_max(logits, kind, classes);
-    row_log_softmax(logits, kind, logProbs, classes, max, row_exp_sum(logits, kind, classes, max, 0));
+    const sum = whole_exp_sum(logits, kind, classes, 0);
+    row_log_softmax(logits, kind, logProbs, classes, relativeTo, sum);
   }
 }
 
 export function softmax_forward(logits: usize, kind: i32, probs: usize, rows: i32, classes: i32): void {
   const stride = <usize>classes * size_of(kind);
   for (let row = 0; row < rows; row++, logits += stride, probs += (<usize>classes) << 2) {
-    const sum = row_exp(logits, kind, probs, classes, row_max(logits, kind, classes));
-    row_scale(probs, classes, softmax_factor(sum));
+    row_scale(probs, classes, softmax_factor(whole_exp(logits, kind, probs, classes, 0)));
   }
 }
 
@@ -53,7 +51,7 @@ export function softmax_backward(gradOutput: usize, probs: usize, grad: usize, r
 /** The log-sum-exp, in nats, of a row with this maximum, whose exponentials sum to `sum`. */
 export function log_sum_exp_of(max: f32, sum: f64): f64 {
   if (max === Infinity) return sum;
-  return <f64>shift_of(max) + (log_reference(max) + log(sum));
+  return <f64>shift_of(max) + log_of_sum(max, sum);
 }
 
 /** What a row's exponentials are multiplied by to sum to 1; NaN where the row has no softmax. */
@@ -69,7 +67,7 @@ export function softmax_factor(sum: f64): f32 {
  */
 export function row_log_softmax(logits: usize, kind: i32, logProbs: usize, n: i32, max: f32, sum: f64): void {
   const shift = shift_of(max);
-  const lse = log_reference(max) + log(sum);
+  const lse = log_of_sum(max, sum);
   const near = shift === 0 ? <f32>lse : shift;
   const rest = <f32>(shift === 0 ? lse - <f64>near : lse);
   if (kind === FLOAT32) subtract<f32>(logits, kind, logProbs, n, near, rest);
@@ -79,7 +77,7 @@ export function row_log_softmax(logits: usize, kind: i32, logProbs: usize, n: i3
 
 /** min(x - near - rest, 0) */
 function subtract<T>(logits: usize, kind: i32, out: usize, n: i32, near: f32, rest: f32): void {
-  const places = Logits.places();
+  const places = Logits.places<T>(0);
   const scale = Logits.scale();
   const floor = Logits.floor();
   const size = sizeof<T>();
@@ -124,7 +122,6 @@ export function row_log_softmax_backward(gradOutput: usize, logProbs: usize, gra
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
-  const c5 = Exp.coefficient(5);
   const c4 = Exp.coefficient(4);
   const c3 = Exp.coefficient(3);
   const c2 = Exp.coefficient(2);
@@ -136,12 +133,12 @@ export function row_log_softmax_backward(gradOutput: usize, logProbs: usize, gra
   const total = f32x4.splat(<f32>(sum * INVERSE_KAPPA));
   for (; n >= 4; n -= 4, gradOutput += 16, logProbs += 16, grad += 16) {
     const x = f32x4.pmin(v128.load(logProbs), highest);
-    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
+    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c4, c3, c2, c1, c0);
     v128.store(grad, f32x4.sub(v128.load(gradOutput), f32x4.mul(e, total)));
   }
   if (n > 0) {
     const x = f32x4.pmin(Lanes.load_tail(logProbs, n, -Infinity), highest);
-    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
+    const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c4, c3, c2, c1, c0);
     Lanes.store_tail(grad, n, f32x4.sub(Lanes.load_tail(gradOutput, n, 0), f32x4.mul(e, total)));
   }
 }
@@ -160,7 +157,7 @@ export function row_softmax_backward(gradOutput: usize, probs: usize, grad: usiz
 
 /** Σ of up to a block of values, each added in float64. */
 function sum_block<T>(values: usize, kind: i32, n: i32, shift: f64): f64 {
-  const places = Logits.places();
+  const places = Logits.places<T>(0);
   const scale = Logits.scale();
   const floor = Logits.floor();
   const size = sizeof<T>();

@@ -6,7 +6,7 @@
  * The arrays are `[outer, classes, stride]`, of which the first `inner` positions take part: row q has its class c at
  * ((q / inner) · classes + c) · stride + q % inner.
  */
-import { Exp, FAR, HEADROOM } from "./exp";
+import { Exp, FAR } from "./exp";
 import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 import { Half } from "./widen";
@@ -212,7 +212,7 @@ export function tile_reference(): bool {
     const far = v128.andnot(f32x4.ge(f32x4.abs(max), f32x4.splat(FAR)), none);
     const shift = v128.and(max, far);
     const near = v128.andnot(f32x4.sub(max, shift), none);
-    const m = f32x4.sub(f32x4.nearest(f32x4.mul(near, Exp.log2e())), f32x4.splat(HEADROOM));
+    const m = Exp.reference(near);
     v128.store(SHIFT + i, shift);
     v128.store(REFERENCE + i, m);
     shifts = v128.or(shifts, far);
@@ -276,7 +276,6 @@ function exp_vector(at: usize, n: i32, reference: usize, sum: usize): void {
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
-  const c5 = Exp.coefficient(5);
   const c4 = Exp.coefficient(4);
   const c3 = Exp.coefficient(3);
   const c2 = Exp.coefficient(2);
@@ -292,7 +291,7 @@ function exp_vector(at: usize, n: i32, reference: usize, sum: usize): void {
     n -= BLOCK;
     let total = f32x4.splat(0);
     for (; at < end; at += CLASS) {
-      const e = Exp.step(v128.load(at), bias, lowest, log2e, ln2, ln2Rest, c5, c4, c3, c2, c1, c0);
+      const e = Exp.step(v128.load(at), bias, lowest, log2e, ln2, ln2Rest, c4, c3, c2, c1, c0);
       total = f32x4.add(total, e);
       v128.store(at, e);
     }

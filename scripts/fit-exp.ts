@@ -1,74 +1,98 @@
 /**
- * Fits the polynomial of assembly/exp.ts and prints its coefficients, κ and its largest error (`npm run fit`).
+ * Fits e^r for assembly/exp.ts, on |r| ≤ 1.0001 · ln 2 / 2, and prints coefficients and largest relative errors (`npm run
+ * fit`). With fused multiply-add it is a polynomial, without a quotient:
  *
- * q(r) = 1 + c1 r + … + c5 r⁵ is to be κ e^r (1 ± E) with the smallest E on |r| ≤ 1.0001 · ln 2 / 2. For given nodes
- * that is linear in κ, the c and E:  Σ c_j r^j e^-r - κ ± E = 0. A Remez exchange finds the nodes where the error is
- * largest. Each coefficient is rounded to float32 in turn, the most significant first, and the rest are fitted anew; at
- * the end each is tried a few float32 to either side.
+ *   q(r) = c0 + c1 r + … + c4 r⁴ + r⁵ = κ e^r (1 ± E)     Σ c_j r^j e^-r - κ ± E = -r⁵ e^-r
+ *   (p + r) / (p - r) = e^r (1 ± E)                       w (c1 r² + c2 r⁴) ± E = w (r coth(r / 2) - 2)
+ *
+ * where p = 2 + c1 r² + c2 r⁴, and w = 2r / (r² coth²(r / 2) - r²) is what an error of p does to the quotient. For given
+ * nodes both are linear; a Remez exchange finds the nodes where the error is largest. Each coefficient is rounded to
+ * float32 in turn, the most significant first, and the rest are fitted anew; at the end each is tried a few float32 to
+ * either side.
  */
-const DEGREE = 5;
 const HALF_WIDTH = 1.0001 * (Math.LN2 / 2);
 const GRID = 40_000;
 
-interface Fit {
-  readonly kappa: number;
-  readonly coefficients: readonly number[];
+/** Σ a_j basis_j(r) ± E = target(r) on [low, HALF_WIDTH], of which the first `count` a_j are coefficients to be rounded. */
+interface Problem {
+  readonly basis: readonly ((r: number) => number)[];
+  readonly target: (r: number) => number;
+  readonly low: number;
+  readonly count: number;
+  /** The largest relative error with these coefficients. */
+  readonly error: (coefficients: readonly number[]) => number;
 }
 
-function evaluate(coefficients: readonly number[], r: number): number {
-  return coefficients.reduceRight((value, coefficient) => value * r + coefficient, 0);
-}
+const evaluate = (coefficients: readonly number[], r: number): number =>
+  coefficients.reduceRight((value, coefficient) => value * r + coefficient, 0);
 
-/** q(r) / e^r over the interval, which is κ (1 ± E). */
+const grid = (low: number): number[] =>
+  Array.from({ length: GRID + 1 }, (_, i) => low + ((HALF_WIDTH - low) * i) / GRID);
+
+/** q(r) / e^r, which is κ (1 ± E). */
 function ratios(coefficients: readonly number[]): { readonly kappa: number; readonly error: number } {
-  let low = Number.POSITIVE_INFINITY;
-  let high = 0;
-  for (let i = 0; i <= GRID; i++) {
-    const r = HALF_WIDTH * ((2 * i) / GRID - 1);
-    const ratio = evaluate(coefficients, r) * Math.exp(-r);
-    low = Math.min(low, ratio);
-    high = Math.max(high, ratio);
-  }
+  const values = grid(-HALF_WIDTH).map((r) => evaluate([...coefficients, 1], r) * Math.exp(-r));
+  const low = values.reduce((a, b) => Math.min(a, b));
+  const high = values.reduce((a, b) => Math.max(a, b));
   return { kappa: (low + high) / 2, error: (high - low) / (high + low) };
 }
 
-/** Remez's exchange with the lowest coefficients given. */
-function remez(given: readonly number[]): Fit {
-  const free = DEGREE + 1 - given.length;
-  const count = free + 2;
-  let nodes = Array.from({ length: count }, (_, i) => HALF_WIDTH * Math.cos((Math.PI * (i + 0.5)) / count));
-  let fit: Fit = { kappa: 1, coefficients: given };
+const polynomial: Problem = {
+  basis: [...[0, 1, 2, 3, 4].map((j) => (r: number) => r ** j * Math.exp(-r)), () => -1],
+  target: (r) => -(r ** 5) * Math.exp(-r),
+  low: -HALF_WIDTH,
+  count: 5,
+  error: (coefficients) => ratios(coefficients).error,
+};
+
+const exact = (r: number): number => r / Math.tanh(r / 2);
+const weight = (r: number): number => (2 * r) / (exact(r) ** 2 - r * r);
+
+const quotient: Problem = {
+  basis: [(r) => weight(r) * r * r, (r) => weight(r) * r ** 4],
+  target: (r) => weight(r) * (exact(r) - 2),
+  low: 1e-3,
+  count: 2,
+  error: (coefficients) =>
+    grid(1e-3).reduce((largest, r) => {
+      const p = evaluate([2, ...coefficients], r * r);
+      return Math.max(largest, Math.abs(((p + r) / (p - r)) * Math.exp(-r) - 1));
+    }, 0),
+};
+
+/** Remez's exchange with the first coefficients given. */
+function remez({ basis, target, low }: Problem, given: readonly number[]): number[] {
+  const free = basis.slice(given.length);
+  const rest = (r: number): number => given.reduce((value, a, j) => value - a * Number(basis[j]?.(r)), target(r));
+  const count = free.length + 1;
+  let nodes = Array.from({ length: count }, (_, i) => {
+    const cosine = Math.cos((Math.PI * (i + 0.5)) / count);
+    return (HALF_WIDTH + low + (HALF_WIDTH - low) * cosine) / 2;
+  });
+  let solution: number[] = [];
   for (let round = 0; round < 50; round++) {
-    const equations = nodes.map((r, i) => [
-      -1,
-      ...Array.from({ length: free }, (_, j) => r ** (given.length + j) * Math.exp(-r)),
-      i % 2 === 0 ? 1 : -1,
-      -evaluate(given, r) * Math.exp(-r),
-    ]);
-    const solution = solve(equations);
-    fit = { kappa: Number(solution[0]), coefficients: [...given, ...solution.slice(1, 1 + free)] };
-    const extrema = alternations(fit);
+    solution = solve(nodes.map((r, i) => [...free.map((f) => f(r)), i % 2 === 0 ? 1 : -1, rest(r)]));
+    const extrema = alternations(low, (r) => free.reduce((v, f, j) => v + Number(solution[j]) * f(r), -rest(r)));
     if (extrema.length < count) break;
-    nodes = extrema.slice(0, count);
+    nodes = extrema.slice(-count);
   }
-  return fit;
+  return [...given, ...solution.slice(0, free.length)];
 }
 
-/** Where the error is largest between its changes of sign. */
-function alternations({ kappa, coefficients }: Fit): number[] {
+/** Where an error is largest between its changes of sign. */
+function alternations(low: number, error: (r: number) => number): number[] {
   const nodes: number[] = [];
   let largest = 0;
   let sign = 0;
-  for (let i = 0; i <= GRID; i++) {
-    const r = HALF_WIDTH * ((2 * i) / GRID - 1);
-    const error = (evaluate(coefficients, r) * Math.exp(-r)) / kappa - 1;
-    if (Math.sign(error) !== sign) {
-      sign = Math.sign(error);
+  for (const r of grid(low)) {
+    const here = error(r);
+    if (Math.sign(here) !== sign) {
+      sign = Math.sign(here);
       largest = 0;
       nodes.push(r);
     }
-    if (Math.abs(error) > largest) {
-      largest = Math.abs(error);
+    if (Math.abs(here) > largest) {
+      largest = Math.abs(here);
       nodes[nodes.length - 1] = r;
     }
   }
@@ -98,27 +122,37 @@ function neighbour(value: number, steps: number): number {
   return Math.fround(value + steps * 2 ** (Math.floor(Math.log2(Math.abs(value))) - 23));
 }
 
-let rounded: number[] = [1];
-while (rounded.length <= DEGREE) rounded.push(Math.fround(Number(remez(rounded).coefficients[rounded.length])));
-
-for (let improved = true; improved; ) {
-  improved = false;
-  for (let j = 1; j <= DEGREE; j++) {
-    for (const steps of [-3, -2, -1, 1, 2, 3]) {
-      const tried = rounded.map((value, i) => (i === j ? neighbour(value, steps) : value));
-      if (ratios(tried).error < 0.9999 * ratios(rounded).error) {
-        rounded = tried;
-        improved = true;
+function coefficientsOf(problem: Problem): number[] {
+  let rounded: number[] = [];
+  while (rounded.length < problem.count) {
+    rounded.push(Math.fround(Number(remez(problem, rounded)[rounded.length])));
+  }
+  for (let improved = true; improved; ) {
+    improved = false;
+    for (let j = 0; j < problem.count; j++) {
+      for (const steps of [-3, -2, -1, 1, 2, 3]) {
+        const tried = rounded.map((value, i) => (i === j ? neighbour(value, steps) : value));
+        if (problem.error(tried) < 0.9999 * problem.error(rounded)) {
+          rounded = tried;
+          improved = true;
+        }
       }
     }
   }
+  return rounded;
 }
 
-const { kappa, error } = ratios(rounded);
-rounded.forEach((coefficient, power) => {
-  console.log(`c${power} ${coefficient.toPrecision(9)}`);
-});
-console.log(`log κ ${Math.log(kappa).toPrecision(10)}`);
-console.log(
-  `largest relative error ${error.toExponential(2)}, unrounded ${ratios(remez([1]).coefficients).error.toExponential(2)}`,
-);
+function report(name: string, problem: Problem, first: number): number[] {
+  const rounded = coefficientsOf(problem);
+  console.log(name);
+  rounded.forEach((coefficient, j) => {
+    console.log(`  c${first + j} ${coefficient.toPrecision(9)}`);
+  });
+  const unrounded = problem.error(remez(problem, []).slice(0, problem.count));
+  console.log(`  error ${problem.error(rounded).toExponential(2)}, unrounded ${unrounded.toExponential(2)}`);
+  return rounded;
+}
+
+const { kappa } = ratios(report("polynomial", polynomial, 0));
+console.log(`  κ ${kappa.toPrecision(18)}, log κ ${Math.log(kappa).toPrecision(16)}`);
+report("quotient", quotient, 1);

@@ -1,7 +1,7 @@
 import { type Arena, KINDS } from "./arena.js";
 import { classesOf, type RowEngine, type Terms } from "./backend.js";
 import { type Floats, numberAt, type ResultArray } from "./floats.js";
-import type { Kernels } from "./wasm.js";
+import type { Kernels } from "./kernels.js";
 
 /** How many values a segment takes: whole blocks of the kernels' sums, so that the bits are those of the row as a whole. */
 const SEGMENT = 1 << 16;
@@ -38,14 +38,23 @@ export function longRows(kernels: Kernels, arena: Arena): RowEngine {
     return value;
   };
 
-  /** The maximum of a row and the sum of its exponentials. */
+  /**
+   * What a row's exponentials are relative to, and their sum: the maximum of its first logits, or where that will not do
+   * of all.
+   */
   const statistics = (x: Floats, start: number, classes: number, without?: number) => {
     const larger = (place: number, kind: number, count: number, max: number) =>
       Math.max(max, kernels.row_max(place, kind, count));
-    const max = fold(larger, Number.NEGATIVE_INFINITY, x, start, classes, without);
+    const first = (place: number, kind: number, count: number) => kernels.row_top(place, kind, count);
+    let max = fold(first, Number.NEGATIVE_INFINITY, x, start, Math.min(classes, SEGMENT), without);
     const add = (place: number, kind: number, count: number, sum: number) =>
       kernels.row_exp_sum(place, kind, count, max, sum);
-    return { max, sum: fold(add, 0, x, start, classes, without) };
+    let sum = fold(add, 0, x, start, classes, without);
+    if (kernels.is_settled(max, sum) === 0) {
+      max = fold(larger, Number.NEGATIVE_INFINITY, x, start, classes, without);
+      sum = fold(add, 0, x, start, classes, without);
+    }
+    return { max, sum };
   };
 
   /** Writes to the row of `out` at `start` what `kernel` makes of that row of `x`. */
@@ -93,16 +102,15 @@ export function longRows(kernels: Kernels, arena: Arena): RowEngine {
     const { weight, labelSmoothing, zLoss } = terms;
     const own = numberAt(logits, start + target);
     const { max, sum } = statistics(logits, start, classes, target);
-    const shift = kernels.shift_of(max);
     const add = (place: number, kind: number, count: number, total: number) =>
-      kernels.row_sum(place, kind, count, shift, total);
+      kernels.row_sum(place, kind, count, own, total);
     const mean = labelSmoothing === 0 ? 0 : fold(add, 0, logits, start, classes) / classes;
     const odds = kernels.odds_against(max, sum, own);
     const nll = kernels.target_loss(odds, max, sum, own);
-    const near = kernels.near_log_sum_exp(odds, nll, max, sum, own);
+    const lse = kernels.log_sum_exp(odds, nll, max, sum, own);
     const w = weight ? Number(weight[target]) : 1;
-    const loss = kernels.row_loss(nll, near - mean, shift + near, w, labelSmoothing, zLoss);
-    return { max, sum, odds, lse: shift + near, weight: w, loss };
+    const loss = kernels.row_loss(nll, mean, lse, w, labelSmoothing, zLoss);
+    return { max, sum, odds, lse, weight: w, loss };
   };
 
   return {

@@ -1,7 +1,7 @@
 import type { ClassIndices } from "./backend.js";
 import { asFloats, type FloatArray, type FloatValues } from "./floats.js";
 import { checkRowShape, type Rows } from "./rows.js";
-import { kindOf, readTensor, type TensorLike, type TypedArray } from "./tensor-like.js";
+import { checkMemory, kindOf, readTensor, type TensorLike, type TypedArray } from "./tensor-like.js";
 import { describe, wrongKind, wrongValue } from "./validate.js";
 
 /** One class a row: any integer array, or a tensor of one. */
@@ -39,6 +39,7 @@ const IGNORED = -1;
 
 /** Class targets, or soft ones where they are floating-point numbers. */
 export function readTargets(value: unknown): RawTargets | FloatValues {
+  if (value instanceof Int32Array) return { data: checkMemory("targets", value), shape: undefined };
   if (Array.isArray(value)) return { data: value, shape: undefined };
   const { data, shape, dtype } = readTensor("targets", value, CLASSES_OR_MASSES);
   const floats = asFloats(data, dtype);
@@ -77,6 +78,7 @@ export function checkTargets({ data, shape }: RawTargets, ignoreIndex: number, l
   const { rows, classes } = layout;
   if (shape) checkRowShape("targets", shape, layout);
   if (data.length !== rows) throw wrongValue("targets", `${rows} values, one a row`, data.length);
+  if (data instanceof Int32Array) return checkIntegers(data, ignoreIndex, classes);
   if (!ArrayBuffer.isView(data)) return checkNumbers(data, ignoreIndex, classes);
   if (isBigInt(data)) return checkBigInts(data, ignoreIndex, classes);
   return checkIntegers(data, ignoreIndex, classes);

@@ -61,7 +61,7 @@ export function readTensor(name: string, value: unknown, expected: string): Tens
   const dtype = field(value, "dtype") ?? field(value, "type");
   const size = sizeOf(shape);
   checkMemory(name, data);
-  if ("offset" in value) {
+  if ("offset" in value && value.offset !== undefined) {
     // An ndarray is a window into its data.
     const offset = checkWhole(`${name}.offset`, value.offset);
     if (offset < 0 || offset + size > data.length) {

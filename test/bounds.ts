@@ -121,9 +121,10 @@ export function float32Bounds(lost: number): Bounds {
  * x / softcap, in the exponent of its slope. Logarithms near 0 are known to 1e-15.
  */
 export function float64Bounds(lost: number, softcap = 0, steepest = 0): Bounds {
+  const largestCapped = softcap * Math.min(1, steepest);
   const relative = (size: number): number => {
     const exponent = size > 0 && size < 1 ? -Math.log(size) : 0;
-    return (1e-14 + 1.2e-16 * exponent + 1e-15 * softcap) * size;
+    return (1e-14 + 1.2e-16 * exponent + 1e-15 * largestCapped) * size;
   };
   return {
     logarithm: (_want, size) => relative(size) + 1e-15,

@@ -12,7 +12,7 @@ import { below, mulberry32, normal, remembered, type Shape } from "./inputs.js";
 const KINDS: readonly FloatKind[] = ["float32", "float64", "float16", "bfloat16"];
 
 const MANY: Shape = { rows: 30_011, classes: 10 };
-const LONG: Shape = { rows: 3, classes: 100_003 };
+const LONG: Shape = { rows: 2, classes: 100_003 };
 
 interface Batch extends Shape {
   readonly kind: FloatKind;
@@ -98,10 +98,11 @@ describeBackends("seams", (core, backend) => {
   const checked = createCore({ backend, crossCheck: true });
   afterAll(() => checked.dispose());
 
-  test.each(KINDS)("of blocks are not to be seen, %s", (kind) => {
+  // The plain backend has no blocks.
+  test.skipIf(backend === "js").each(KINDS)("of blocks are not to be seen, %s", (kind) => {
     for (const shape of [MANY, LONG]) {
       const batch = batchOf(kind)(shape);
-      const seam = Math.floor(shape.rows / 3) + 1;
+      const seam = Math.ceil(shape.rows / 3);
       for (const [name, run] of Object.entries(runs)) {
         const whole = run(core, batch, "none");
         const [first, second] = [rowsOf(batch, 0, seam), rowsOf(batch, seam, shape.rows)];

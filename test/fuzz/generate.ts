@@ -321,7 +321,7 @@ function crossEntropyCall(random: Random): Call {
   const { outer, classes, inner } = sizesOf(layout);
   const kind = pick(random, KINDS);
   const name = withGrad(random, "crossEntropy");
-  const zLoss = chance(random, 0.2) ? pick(random, [1e-4, 0.01, 0.5]) : undefined;
+  const zLoss = chance(random, 0.2) ? pick(random, [0, 1e-4, 0.01, 0.5]) : undefined;
   const rows = logitRows(random, layout, kind, zLoss !== undefined);
   const labels = chance(random, 0.65) ? randomLabels(random, outer * inner, classes) : undefined;
   labels?.ignored.forEach((ignored, i) => {
@@ -338,7 +338,7 @@ function crossEntropyCall(random: Random): Call {
     ...labels?.options,
     labelSmoothing: chance(random, 0.3) ? pick(random, [0, 0.1, 0.1, 1, random()]) : undefined,
     zLoss,
-    softcap: chance(random, 0.12) ? pick(random, [1, 2.5, 30, 50]) : undefined,
+    softcap: chance(random, 0.12) ? pick(random, [1, 2.5, 30, 50, 1e6]) : undefined,
     ...(name.endsWith("WithGrad") && upstream(random, "rows", outer * inner, options)),
   });
 }
