@@ -102,10 +102,12 @@ export function cross_entropy_forward_backward(
       const lse = log_sum_exp(odds, nll, relativeTo, sum, x);
       const weight = weight_of(weights, target);
       const scale = load<f64>(scales);
-      const factor = gradient_factor(error_of_others(scale, odds, lse, weight, zLoss), sum);
+      // The factor is waited for: without a z-loss it does not wait for a logarithm.
+      const pull = zLoss === 0 ? 0 : 2 * zLoss * lse;
+      const factor = gradient_factor(error_of_others(scale, odds, weight, pull), sum);
       if (smoothing === 0) row_scale(grad, classes, factor);
       else row_scale_offset(grad, classes, factor, <f32>(-scale * (smoothing / <f64>classes)));
-      const error = error_of_target(scale, odds, lse, weight, smoothing, <f64>classes, zLoss);
+      const error = error_of_target(scale, odds, weight, smoothing - smoothing / <f64>classes, pull);
       store<f32>(grad + ((<usize>target) << 2), target_gradient(error));
       loss = row_loss(nll, mean, lse, weight, smoothing, zLoss);
     }
@@ -131,7 +133,7 @@ function weight_of(weights: usize, target: i32): f64 {
 export function odds_against(max: f32, sum: f64, target: f32): f64 {
   if (max === Infinity || target === Infinity) return NaN;
   if (sum === 0) return target > -Infinity ? 0 : NaN;
-  return sum * exp(<f64>shift_of(max) - <f64>target + (log_reference(max) + drift(sum)));
+  return sum * (1 + drift(sum)) * exp(<f64>shift_of(max) - <f64>target + log_reference(max));
 }
 
 /** log(1 + odds), or where the odds are beyond float64 what they are the exponential of. */
@@ -152,25 +154,17 @@ export function row_loss(nll: f64, mean: f64, lse: f64, weight: f64, smoothing: 
 
 /** 1 - p_y */
 export function miss(odds: f64): f64 {
-  return 1 / (1 + 1 / odds);
+  return odds === Infinity ? 1 : odds / (1 + odds);
 }
 
-/** scale · T · (1 - p_y): what the others' gradients sum to, but for the smoothing. */
-export function error_of_others(scale: f64, odds: f64, lse: f64, weight: f64, zLoss: f64): f64 {
-  return scale * (weight + 2 * zLoss * lse) * miss(odds);
+/** scale · T · (1 - p_y), which the others' gradients sum to but for the smoothing; `pull` is 2z · lse. */
+export function error_of_others(scale: f64, odds: f64, weight: f64, pull: f64): f64 {
+  return scale * (weight + pull) * miss(odds);
 }
 
-/** The gradient at the target, negated. */
-export function error_of_target(
-  scale: f64,
-  odds: f64,
-  lse: f64,
-  weight: f64,
-  smoothing: f64,
-  classes: f64,
-  zLoss: f64,
-): f64 {
-  return scale * (weight * miss(odds) - (smoothing - smoothing / classes) - (2 * zLoss * lse) / (1 + odds));
+/** The gradient at the target, negated; `share` is what smoothing gives the others, ε - ε / C. */
+export function error_of_target(scale: f64, odds: f64, weight: f64, share: f64, pull: f64): f64 {
+  return scale * (weight * miss(odds) - share - pull / (1 + odds));
 }
 
 /** The gradient at the target. */

@@ -127,16 +127,8 @@ export type Kernels = {
   miss(odds: number): number;
   log_sum_exp(odds: number, nll: number, max: number, sum: number, target: number): number;
   row_loss(nll: number, mean: number, lse: number, weight: number, smoothing: number, zLoss: number): number;
-  error_of_others(scale: number, odds: number, lse: number, weight: number, zLoss: number): number;
-  error_of_target(
-    scale: number,
-    odds: number,
-    lse: number,
-    weight: number,
-    smoothing: number,
-    classes: number,
-    zLoss: number,
-  ): number;
+  error_of_others(scale: number, odds: number, weight: number, pull: number): number;
+  error_of_target(scale: number, odds: number, weight: number, share: number, pull: number): number;
   target_gradient(error: number): number;
   gradient_factor(error: number, sum: number): number;
 };

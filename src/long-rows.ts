@@ -184,14 +184,16 @@ export function longRows(kernels: Kernels, arena: Arena): RowEngine {
         } else {
           const of = rowOf(logits, start, classes, target, terms);
           const scale = typeof scales === "number" ? scales : Number(scales[row]);
-          const others = kernels.error_of_others(scale, of.odds, of.lse, of.weight, zLoss);
+          const pull = zLoss === 0 ? 0 : 2 * zLoss * of.lse;
+          const others = kernels.error_of_others(scale, of.odds, of.weight, pull);
           const factor = kernels.gradient_factor(others, of.sum);
           const offset = -scale * (labelSmoothing / classes);
           const scaled = (from: number, kind: number, out: number, count: number) =>
             kernels.row_exp_scaled(from, kind, out, count, of.max, factor, offset);
           write(scaled, logits, grad, start, classes);
+          const share = labelSmoothing - labelSmoothing / classes;
           grad[start + target] = kernels.target_gradient(
-            kernels.error_of_target(scale, of.odds, of.lse, of.weight, labelSmoothing, classes, zLoss),
+            kernels.error_of_target(scale, of.odds, of.weight, share, pull),
           );
           loss = of.loss;
         }
