@@ -1,8 +1,8 @@
 import type { ClassIndices, Storage } from "./backend.js";
 import type { FloatKind, Floats } from "./floats.js";
 import { Heap } from "./heap.js";
+import type { Kernels } from "./kernels.js";
 import { wrongValue } from "./validate.js";
-import type { Kernels } from "./wasm.js";
 
 /** What passes through the memory as it is: numbers, or the bits of halves. */
 export type MemoryArray = Floats["data"];

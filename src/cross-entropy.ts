@@ -219,7 +219,10 @@ export function checkWeight(options: ClassLossOptions | undefined, { classes }: 
     throw wrongValue("weight", `shape [${classes}], the classes`, weight.shape);
   }
   if (weight.data.length !== classes) throw wrongValue("weight", `${classes} values, one a class`, weight.data.length);
-  return weight.kind === "float64" ? weight.data : Float64Array.from(numbersOf(weight));
+  const numbers = weight.kind === "float64" ? weight.data : Float64Array.from(numbersOf(weight));
+  const index = numbers.findIndex((value) => !Number.isFinite(value));
+  if (index >= 0) throw wrongValue(`weight[${index}]`, "a finite number", numbers[index]);
+  return numbers;
 }
 
 /** Σ w[y] over the rows that are kept. */

@@ -2,7 +2,7 @@ import { type Arena, KINDS } from "./arena.js";
 import { classesOf, type Layout, type RowEngine } from "./backend.js";
 import { type Block, blocksOf, bringBlock, placeBlock, takeBlock } from "./blocks.js";
 import type { Floats, ResultArray } from "./floats.js";
-import type { Kernels } from "./wasm.js";
+import type { Kernels } from "./kernels.js";
 
 /** Rows of so few classes go sixteen at a time, as rows do whose classes are not neighbours. */
 const FEW_CLASSES = 128;

@@ -1,7 +1,7 @@
 import { type Arena, KINDS } from "./arena.js";
 import { classesOf, type RowEngine, type Terms } from "./backend.js";
 import { type Floats, numberAt, type ResultArray } from "./floats.js";
-import type { Kernels } from "./wasm.js";
+import type { Kernels } from "./kernels.js";
 
 /** How many values a segment takes: whole blocks of the kernels' sums, so that the bits are those of the row as a whole. */
 const SEGMENT = 1 << 16;

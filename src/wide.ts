@@ -2,7 +2,7 @@ import { type Arena, BLOCK_VALUES, KINDS } from "./arena.js";
 import type { Elementwise, ElementwiseGradient, ElementwiseLoss, Layout, RowEngine } from "./backend.js";
 import { type Block, blocksOf, bringBlock, placeBlock, takeBlock } from "./blocks.js";
 import type { Floats, ResultArray } from "./floats.js";
-import type { WideKernels } from "./wasm.js";
+import type { WideKernels } from "./kernels.js";
 
 export interface WideEngine extends RowEngine {
   elementwise(loss: ElementwiseLoss, operands: Elementwise, gradient: ElementwiseGradient | undefined): number;

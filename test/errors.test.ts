@@ -398,6 +398,7 @@ const terms: readonly Case[] = (
     ["softcap: expected a positive number, got NaN", RangeError, { softcap: Number.NaN }],
     ["softcap: expected a positive number, got null", TypeError, { softcap: null }],
     ["weight: expected 10 values, one a class, got 9", RangeError, { weight: new Float32Array(9) }],
+    ["weight[0]: expected a finite number, got NaN", RangeError, { weight: new Float32Array(10).fill(Number.NaN) }],
     ["weight[1]: expected a number, got null", TypeError, { weight: [1, null, 2, 3, 4, 5, 6, 7, 8, 9] }],
     ["weight[0]: expected a number, got undefined", TypeError, { weight: new Array(10) }],
     [

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { instantiateSync } from "@assemblyscript/loader";
 import { describe, expect, it } from "vitest";
 import { Heap } from "../src/heap.js";
-import type { Kernels } from "../src/wasm.js";
+import type { Kernels } from "../src/kernels.js";
 import { type Batch, batchOf, type FamilyName, mulberry32, type Shape } from "./inputs.js";
 import { at, sum } from "./oracle.js";
 import { expectClose, expectSameBits, float32Ulp, type Tolerance } from "./tolerances.js";
