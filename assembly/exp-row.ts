@@ -304,11 +304,14 @@ function exp_sum_block<T>(logits: usize, n: i32, m: f32): f64 {
     let a = f32x4.splat(0);
     let b = a;
     for (const stop = logits + <usize>count * size; logits < stop; logits += 8 * size) {
-      const x = Logits.load<T>(logits, places, scale);
+      const v = v128.load(logits);
+      const u = Logits.upper<T>(v, places);
+      const l = Logits.lower<T>(v, logits, places);
+      const x = Logits.first<T>(u, l, scale);
       const s = Exp.turns(x, bias, log2e);
       turns = v128.or(turns, s);
       a = Exp.add(a, Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s));
-      const y = Logits.load_next<T>(logits, places, scale);
+      const y = Logits.second<T>(u, l, scale);
       const t = Exp.turns(y, bias, log2e);
       turns = v128.or(turns, t);
       b = Exp.add(b, Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t));
@@ -344,8 +347,11 @@ function exp_block<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
     let a = f32x4.splat(0);
     let b = a;
     for (const stop = logits + <usize>count * size; logits < stop; logits += 8 * size, out += 32) {
-      const x = Logits.load<T>(logits, places, scale);
-      const y = Logits.load_next<T>(logits, places, scale);
+      const v = v128.load(logits);
+      const u = Logits.upper<T>(v, places);
+      const l = Logits.lower<T>(v, logits, places);
+      const x = Logits.first<T>(u, l, scale);
+      const y = Logits.second<T>(u, l, scale);
       const s = Exp.turns(x, bias, log2e);
       turns = v128.or(turns, s);
       const e = f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s));
@@ -398,14 +404,32 @@ function mask_of_last(n: i32, offset: usize): v128 {
   return v128.load(LAST + ((<usize>n) << 2) + offset);
 }
 
-/** Up to a block of logits as float32, less the row's shift: where they are, or in a place of their own. */
-function widened(logits: usize, kind: i32, n: i32, shift: f32): usize {
-  if (kind === FLOAT32 && shift === 0) return logits;
-  const size = size_of(kind);
-  for (let i = 0; i < n; i++, logits += size) {
-    store<f32>(WIDENED + ((<usize>i) << 2), value_at(logits, kind) - shift);
-  }
+/** Up to a block of logits as float32, less a shift: where they are, or in a place of their own. */
+export function widened(logits: usize, kind: i32, n: i32, shift: f32): usize {
+  if (kind === FLOAT32) {
+    if (shift === 0) return logits;
+    widen<f32>(logits, kind, n, shift);
+  } else if (kind === FLOAT16) widen<i16>(logits, kind, n, shift);
+  else widen<u16>(logits, kind, n, shift);
   return WIDENED;
+}
+
+/** Rows with NaN or +Infinity, which float16 does not show here, are found by their maximum. */
+function widen<T>(logits: usize, kind: i32, n: i32, shift: f32): void {
+  const places = Logits.places<T>(-Infinity);
+  const scale = Logits.scale();
+  const floor = Logits.floor();
+  const less = f32x4.splat(shift);
+  const size = sizeof<T>();
+  let to = WIDENED;
+  for (; n >= 8; n -= 8, logits += 8 * size, to += 32) {
+    const v = v128.load(logits);
+    const u = Logits.upper<T>(v, places);
+    const l = Logits.lower<T>(v, logits, places);
+    v128.store(to, f32x4.sub(Logits.masked<T>(Logits.first<T>(u, l, scale), floor), less));
+    v128.store(to, f32x4.sub(Logits.masked<T>(Logits.second<T>(u, l, scale), floor), less), 16);
+  }
+  for (; n > 0; n--, logits += size, to += 4) store<f32>(to, value_at(logits, kind) - shift);
 }
 
 function has_nan(values: usize, kind: i32, n: i32): bool {

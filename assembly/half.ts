@@ -12,7 +12,7 @@ import { Exp } from "./exp";
 import { BFLOAT16, FLOAT16, FLOAT32 } from "./kinds";
 
 const TABLE = memory.data<u32>([
-  0x8fffffff, // where sign, exponent and fraction come to stand
+  0x8fff8fff, // the sign, exponent and upper fraction of two float16, where they come to stand in the upper half
   0x77800000, // 2^112
   0xc7800000, // -65536
 ]);
@@ -28,7 +28,7 @@ export abstract class Logits {
   }
 
   // Read ahead of a loop, like the constants of the exponential.
-  /** Where a float16 comes to stand; or where logits are clamped, m being the row's reference. */
+  /** Which bits of the upper half a float16 has; or where logits are clamped, m being the row's reference. */
   @inline static places<T>(m: f32): v128 {
     return sizeof<T>() === 4 ? Exp.lowest(f32x4.splat(m)) : v128.load32_splat(TABLE);
   }
@@ -37,20 +37,28 @@ export abstract class Logits {
     return v128.load32_splat(TABLE, 4);
   }
 
-  /** Four logits. */
-  @inline static load<T>(at: usize, places: v128, scale: v128): v128 {
-    if (isFloat<T>()) return v128.load(at);
-    if (sizeof<T>() === 4) return f32x4.pmax(v128.load(at), places);
-    if (!isSigned<T>()) return i32x4.shl(v128.load16x4_u(at), 16);
-    return f32x4.mul(v128.and(i32x4.shl(v128.load16x4_s(at), 13), places), scale);
+  // Eight logits at a time, from the vector `v` at `at`: four and four, or of each the upper half and the lower.
+  @inline static upper<T>(v: v128, places: v128): v128 {
+    if (sizeof<T>() === 4) return isFloat<T>() ? v : f32x4.pmax(v, places);
+    return isSigned<T>() ? v128.and(i16x8.shr_s(v, 3), places) : v;
   }
 
-  /** The four that follow those at `at`. */
-  @inline static load_next<T>(at: usize, places: v128, scale: v128): v128 {
-    if (isFloat<T>()) return v128.load(at, 16);
-    if (sizeof<T>() === 4) return f32x4.pmax(v128.load(at, 16), places);
-    if (!isSigned<T>()) return i32x4.shl(v128.load16x4_u(at, 8), 16);
-    return f32x4.mul(v128.and(i32x4.shl(v128.load16x4_s(at, 8), 13), places), scale);
+  @inline static lower<T>(v: v128, at: usize, places: v128): v128 {
+    if (sizeof<T>() === 4) return isFloat<T>() ? v128.load(at, 16) : f32x4.pmax(v128.load(at, 16), places);
+    return isSigned<T>() ? i16x8.shl(v, 13) : i16x8.splat(0);
+  }
+
+  // And from these the first four and the second.
+  @inline static first<T>(upper: v128, lower: v128, scale: v128): v128 {
+    if (sizeof<T>() === 4) return upper;
+    const v = v128.shuffle<i16>(lower, upper, 0, 8, 1, 9, 2, 10, 3, 11);
+    return isSigned<T>() ? f32x4.mul(v, scale) : v;
+  }
+
+  @inline static second<T>(upper: v128, lower: v128, scale: v128): v128 {
+    if (sizeof<T>() === 4) return lower;
+    const v = v128.shuffle<i16>(lower, upper, 4, 12, 5, 13, 6, 14, 7, 15);
+    return isSigned<T>() ? f32x4.mul(v, scale) : v;
   }
 
   @inline static floor(): v128 {

@@ -6,7 +6,7 @@
  * segment at a time, through the functions whose names begin with `row`.
  */
 import { Exp, INVERSE_KAPPA, shift_of } from "./exp";
-import { BLOCK, log_of_sum, relativeTo, row_scale, whole_exp, whole_exp_sum } from "./exp-row";
+import { BLOCK, log_of_sum, relativeTo, row_scale, whole_exp, whole_exp_sum, widened } from "./exp-row";
 import { Logits, size_of, value_at } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
@@ -85,8 +85,11 @@ function subtract<T>(logits: usize, kind: i32, out: usize, n: i32, near: f32, re
   const b = f32x4.splat(rest);
   const zero = f32x4.splat(0);
   for (; n >= 8; n -= 8, logits += 8 * size, out += 32) {
-    const x = Logits.masked<T>(Logits.load<T>(logits, places, scale), floor);
-    const y = Logits.masked<T>(Logits.load_next<T>(logits, places, scale), floor);
+    const v = v128.load(logits);
+    const u = Logits.upper<T>(v, places);
+    const l = Logits.lower<T>(v, logits, places);
+    const x = Logits.masked<T>(Logits.first<T>(u, l, scale), floor);
+    const y = Logits.masked<T>(Logits.second<T>(u, l, scale), floor);
     v128.store(out, f32x4.pmin(f32x4.sub(f32x4.sub(x, a), b), zero));
     v128.store(out, f32x4.pmin(f32x4.sub(f32x4.sub(y, a), b), zero), 16);
   }
@@ -101,9 +104,7 @@ export function row_sum(values: usize, kind: i32, n: i32, shift: f64, sum: f64):
   const stride = <usize>BLOCK * size_of(kind);
   for (; n > 0; n -= BLOCK, values += stride) {
     const count = min(n, BLOCK);
-    if (kind === FLOAT32) sum += sum_block<f32>(values, kind, count, shift);
-    else if (kind === FLOAT16) sum += sum_block<i16>(values, kind, count, shift);
-    else sum += sum_block<u16>(values, kind, count, shift);
+    sum += sum_block(widened(values, kind, count, 0), count, shift);
   }
   return sum;
 }
@@ -155,22 +156,18 @@ export function row_softmax_backward(gradOutput: usize, probs: usize, grad: usiz
   }
 }
 
-/** Σ of up to a block of values, each added in float64. */
-function sum_block<T>(values: usize, kind: i32, n: i32, shift: f64): f64 {
-  const places = Logits.places<T>(0);
-  const scale = Logits.scale();
-  const floor = Logits.floor();
-  const size = sizeof<T>();
+/** Σ (value - shift) of up to a block of float32, each added in float64. */
+function sum_block(values: usize, n: i32, shift: f64): f64 {
   const s = f64x2.splat(shift);
   let a = f64x2.splat(0);
   let b = a;
-  for (; n >= 4; n -= 4, values += 4 * size) {
-    const v = Logits.masked<T>(Logits.load<T>(values, places, scale), floor);
+  for (; n >= 4; n -= 4, values += 16) {
+    const v = v128.load(values);
     a = f64x2.add(a, f64x2.sub(f64x2.promote_low_f32x4(v), s));
     b = f64x2.add(b, f64x2.sub(Lanes.promote_high(v), s));
   }
   let sum = Lanes.sum_f64(f64x2.add(a, b));
-  for (; n > 0; n--, values += size) sum += <f64>value_at(values, kind) - shift;
+  for (; n > 0; n--, values += 4) sum += <f64>load<f32>(values) - shift;
   return sum;
 }
 

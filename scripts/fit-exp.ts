@@ -2,21 +2,25 @@
  * Fits e^r for assembly/exp.ts, on |r| ≤ 1.0001 · ln 2 / 2, and prints coefficients and largest relative errors (`npm run
  * fit`). With fused multiply-add it is a polynomial, without a quotient:
  *
- *   q(r) = c0 + c1 r + … + c4 r⁴ + r⁵ = κ e^r (1 ± E)     Σ c_j r^j e^-r - κ ± E = -r⁵ e^-r
- *   (p + r) / (p - r) = e^r (1 ± E)                       w (c1 r² + c2 r⁴) ± E = w (r coth(r / 2) - 2)
+ *   q(r) = 120 (1 + r) + c2 r² + c3 r³ + c4 r⁴ + r⁵ = κ e^r (1 ± E)     q(r) e^-r - κ = ± κE
+ *   (p + r) / (p - r) = e^r (1 ± E),  p = 2 + c1 r² + c2 r⁴            w (p - r coth(r / 2)) = ± E
  *
- * where p = 2 + c1 r² + c2 r⁴, and w = 2r / (r² coth²(r / 2) - r²) is what an error of p does to the quotient. For given
- * nodes both are linear; a Remez exchange finds the nodes where the error is largest. Each coefficient is rounded to
- * float32 in turn, the most significant first, and the rest are fitted anew; at the end each is tried a few float32 to
- * either side.
+ * where w = 2r / (r² coth²(r / 2) - r²) is what an error of p does to the quotient. Both are linear in κ and the c. The
+ * largest error is made smallest by Lawson's algorithm: least squares whose weights grow where the error is large.
+ * Each coefficient is rounded to float32 in turn, the most significant first, and the rest are fitted anew; at the end
+ * each is tried a few float32 to either side.
  */
 const HALF_WIDTH = 1.0001 * (Math.LN2 / 2);
+const NODES = 400;
 const GRID = 40_000;
+const ROUNDS = 2000;
 
-/** Σ a_j basis_j(r) ± E = target(r) on [low, HALF_WIDTH], of which the first `count` a_j are coefficients to be rounded. */
+type Real = (r: number) => number;
+
+/** Σ a_j basis_j(r) = target(r) from `low` to HALF_WIDTH, of which the first `count` a_j are coefficients to be rounded. */
 interface Problem {
-  readonly basis: readonly ((r: number) => number)[];
-  readonly target: (r: number) => number;
+  readonly basis: readonly Real[];
+  readonly target: Real;
   readonly low: number;
   readonly count: number;
   /** The largest relative error with these coefficients. */
@@ -31,22 +35,22 @@ const grid = (low: number): number[] =>
 
 /** q(r) / e^r, which is κ (1 ± E). */
 function ratios(coefficients: readonly number[]): { readonly kappa: number; readonly error: number } {
-  const values = grid(-HALF_WIDTH).map((r) => evaluate([...coefficients, 1], r) * Math.exp(-r));
+  const values = grid(-HALF_WIDTH).map((r) => evaluate([120, 120, ...coefficients, 1], r) * Math.exp(-r));
   const low = values.reduce((a, b) => Math.min(a, b));
   const high = values.reduce((a, b) => Math.max(a, b));
   return { kappa: (low + high) / 2, error: (high - low) / (high + low) };
 }
 
 const polynomial: Problem = {
-  basis: [...[0, 1, 2, 3, 4].map((j) => (r: number) => r ** j * Math.exp(-r)), () => -1],
-  target: (r) => -(r ** 5) * Math.exp(-r),
+  basis: [...[2, 3, 4].map((j) => (r: number) => r ** j * Math.exp(-r)), () => -1],
+  target: (r) => -(120 * (1 + r) + r ** 5) * Math.exp(-r),
   low: -HALF_WIDTH,
-  count: 5,
+  count: 3,
   error: (coefficients) => ratios(coefficients).error,
 };
 
-const exact = (r: number): number => r / Math.tanh(r / 2);
-const weight = (r: number): number => (2 * r) / (exact(r) ** 2 - r * r);
+const exact: Real = (r) => r / Math.tanh(r / 2);
+const weight: Real = (r) => (2 * r) / (exact(r) ** 2 - r * r);
 
 const quotient: Problem = {
   basis: [(r) => weight(r) * r * r, (r) => weight(r) * r ** 4],
@@ -60,43 +64,28 @@ const quotient: Problem = {
     }, 0),
 };
 
-/** Remez's exchange with the first coefficients given. */
-function remez({ basis, target, low }: Problem, given: readonly number[]): number[] {
-  const free = basis.slice(given.length);
-  const rest = (r: number): number => given.reduce((value, a, j) => value - a * Number(basis[j]?.(r)), target(r));
-  const count = free.length + 1;
-  let nodes = Array.from({ length: count }, (_, i) => {
-    const cosine = Math.cos((Math.PI * (i + 0.5)) / count);
+/** The a_j that make the largest error smallest, the first of them given. */
+function minimax({ basis, target, low }: Problem, given: readonly number[]): number[] {
+  const nodes = Array.from({ length: NODES }, (_, i) => {
+    const cosine = Math.cos((Math.PI * i) / (NODES - 1));
     return (HALF_WIDTH + low + (HALF_WIDTH - low) * cosine) / 2;
   });
+  const free = basis.slice(given.length);
+  const columns = free.map((f) => nodes.map(f));
+  const rest = nodes.map((r) => given.reduce((value, a, j) => value - a * Number(basis[j]?.(r)), target(r)));
+  let weights: number[] = nodes.map(() => 1 / NODES);
   let solution: number[] = [];
-  for (let round = 0; round < 50; round++) {
-    solution = solve(nodes.map((r, i) => [...free.map((f) => f(r)), i % 2 === 0 ? 1 : -1, rest(r)]));
-    const extrema = alternations(low, (r) => free.reduce((v, f, j) => v + Number(solution[j]) * f(r), -rest(r)));
-    if (extrema.length < count) break;
-    nodes = extrema.slice(-count);
+  for (let round = 0; round < ROUNDS; round++) {
+    const product = (a: readonly number[], b: readonly number[]): number =>
+      weights.reduce((sum, w, i) => sum + w * Number(a[i]) * Number(b[i]), 0);
+    solution = solve(columns.map((a) => [...columns.map((b) => product(a, b)), product(a, rest)]));
+    const errors = rest.map((value, i) =>
+      Math.abs(columns.reduce((e, column, j) => e - Number(solution[j]) * Number(column[i]), value)),
+    );
+    const total = weights.reduce((sum, w, i) => sum + w * Number(errors[i]), 0);
+    weights = weights.map((w, i) => (w * Number(errors[i])) / total);
   }
-  return [...given, ...solution.slice(0, free.length)];
-}
-
-/** Where an error is largest between its changes of sign. */
-function alternations(low: number, error: (r: number) => number): number[] {
-  const nodes: number[] = [];
-  let largest = 0;
-  let sign = 0;
-  for (const r of grid(low)) {
-    const here = error(r);
-    if (Math.sign(here) !== sign) {
-      sign = Math.sign(here);
-      largest = 0;
-      nodes.push(r);
-    }
-    if (Math.abs(here) > largest) {
-      largest = Math.abs(here);
-      nodes[nodes.length - 1] = r;
-    }
-  }
-  return nodes;
+  return [...given, ...solution];
 }
 
 /** Gaussian elimination with pivoting; the right-hand sides stand in the last column. */
@@ -125,7 +114,7 @@ function neighbour(value: number, steps: number): number {
 function coefficientsOf(problem: Problem): number[] {
   let rounded: number[] = [];
   while (rounded.length < problem.count) {
-    rounded.push(Math.fround(Number(remez(problem, rounded)[rounded.length])));
+    rounded.push(Math.fround(Number(minimax(problem, rounded)[rounded.length])));
   }
   for (let improved = true; improved; ) {
     improved = false;
@@ -148,11 +137,11 @@ function report(name: string, problem: Problem, first: number): number[] {
   rounded.forEach((coefficient, j) => {
     console.log(`  c${first + j} ${coefficient.toPrecision(9)}`);
   });
-  const unrounded = problem.error(remez(problem, []).slice(0, problem.count));
+  const unrounded = problem.error(minimax(problem, []).slice(0, problem.count));
   console.log(`  error ${problem.error(rounded).toExponential(2)}, unrounded ${unrounded.toExponential(2)}`);
   return rounded;
 }
 
-const { kappa } = ratios(report("polynomial", polynomial, 0));
+const { kappa } = ratios(report("polynomial", polynomial, 2));
 console.log(`  κ ${kappa.toPrecision(18)}, log κ ${Math.log(kappa).toPrecision(16)}`);
 report("quotient", quotient, 1);
