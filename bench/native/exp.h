@@ -5,9 +5,8 @@
 #include "lanes.h"
 
 #ifdef FUSED
-static const float LN2_HIGH = 2907270, C4 = 5.05150747f, C3 = 20.0871086f, C2 = 60.2567062f, C1 = 120.516045f;
-static const float C0 = 120.51609f, HEADROOM = 1;
-static const double LN2 = 0.693147182464599609375, LOG_KAPPA = 4.791783202295065;
+static const float LN2_HIGH = 2907270, C4 = 5.02927971f, C3 = 20.000185f, C2 = 59.9987144f, C0 = 120, HEADROOM = 1;
+static const double LN2 = 0.693147182464599609375, LOG_KAPPA = 4.787491655660529;
 #else
 static const float LN2_HIGH = 2907136, LN2_REST = 133.992004f, C2 = -0.0027660122f, C1 = 0.16666618f, C0 = 2;
 static const float HEADROOM = 8;
@@ -60,18 +59,18 @@ static inline __m128 exp_turns(__m128 x, __m128 bias) {
 
 // e^r
 static inline __m128 exp_rest(__m128 x, __m128 t, __m128 bias) {
-  const __m128 c2 = _mm_set1_ps(C2), c1 = _mm_set1_ps(C1), c0 = _mm_set1_ps(C0), ln2 = _mm_set1_ps(LN2_HIGH);
+  const __m128 c2 = _mm_set1_ps(C2), c0 = _mm_set1_ps(C0), ln2 = _mm_set1_ps(LN2_HIGH);
   const __m128 n = _mm_sub_ps(t, bias);
 #ifdef FUSED
   const __m128 r = _mm_fnmadd_ps(n, ln2, x);
   __m128 q = _mm_fmadd_ps(_mm_add_ps(r, _mm_set1_ps(C4)), r, _mm_set1_ps(C3));
   q = _mm_fmadd_ps(q, r, c2);
-  q = _mm_fmadd_ps(q, r, c1);
+  q = _mm_fmadd_ps(q, r, c0);
   return _mm_fmadd_ps(q, r, c0);
 #else
   const __m128 r = _mm_sub_ps(_mm_sub_ps(x, _mm_mul_ps(n, ln2)), _mm_mul_ps(n, _mm_set1_ps(LN2_REST)));
   const __m128 r2 = _mm_mul_ps(r, r);
-  const __m128 p = _mm_add_ps(_mm_mul_ps(_mm_add_ps(_mm_mul_ps(c2, r2), c1), r2), c0);
+  const __m128 p = _mm_add_ps(_mm_mul_ps(_mm_add_ps(_mm_mul_ps(c2, r2), _mm_set1_ps(C1)), r2), c0);
   return _mm_div_ps(_mm_add_ps(p, r), _mm_sub_ps(p, r));
 #endif
 }
