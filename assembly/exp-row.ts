@@ -16,7 +16,7 @@
  */
 import { drift, Exp, log_reference, reference, shift_of } from "./exp";
 import { exchange, Logits, low_bits, mask_of, size_of, value_at, value_of } from "./half";
-import { FLOAT16, FLOAT32 } from "./kinds";
+import { BFLOAT16, FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 import { log } from "./wide";
 
@@ -29,8 +29,13 @@ const STRETCH: i32 = 32;
 /** How many logits a row is judged by. */
 const FIRST: i32 = 16;
 
+/** What float32 logits are to the loops when they are to be clamped from below. */
+const CLAMPED: i32 = 4;
+
 /** A block's logits as float32, less the row's shift. */
 const WIDENED = memory.data(8192, 16);
+
+const BIAS = memory.data(16, 16);
 
 /** The last logits of a row, fewer than eight, their exponentials, and masks of which any eight in turn may be read. */
 const PADDED = memory.data(32, 16);
@@ -128,14 +133,14 @@ export function row_exp_sum(logits: usize, kind: i32, n: i32, max: f32, sum: f64
   for (; n > 0; n -= BLOCK, logits += stride) {
     const count = min(n, BLOCK);
     if (lean) {
-      const part = lean_sum(logits, kind, count, m);
+      const part = block_sum(logits, kind, count, m);
       if (part < Infinity) {
         sum += part;
         continue;
       }
       lean = be_wary();
     }
-    sum += exp_sum_block<u32>(widened(logits, kind, count, shift), count, m);
+    sum += block_sum(widened(logits, kind, count, shift), CLAMPED, count, m);
   }
   return sum;
 }
@@ -153,14 +158,14 @@ export function row_exp(logits: usize, kind: i32, out: usize, n: i32, max: f32):
   for (; n > 0; n -= BLOCK, logits += stride, out += BLOCK << 2) {
     const count = min(n, BLOCK);
     if (lean) {
-      const part = lean_exp(logits, kind, out, count, m);
+      const part = block_exp(logits, kind, out, count, m);
       if (part < Infinity) {
         sum += part;
         continue;
       }
       lean = be_wary();
     }
-    sum += exp_block<u32>(widened(logits, kind, count, shift), out, count, m);
+    sum += block_exp(widened(logits, kind, count, shift), CLAMPED, out, count, m);
   }
   return sum;
 }
@@ -273,17 +278,36 @@ function be_wary(): bool {
   return false;
 }
 
-function lean_sum(logits: usize, kind: i32, n: i32, m: f32): f64 {
-  if (kind === FLOAT32) return exp_sum_block<f32>(logits, n, m);
-  return kind === FLOAT16 ? exp_sum_block<i16>(logits, n, m) : exp_sum_block<u16>(logits, n, m);
+/** Up to a block: those in whole pairs of vectors, and the last few padded to one. NaN where one is out of range. */
+function block_sum(logits: usize, kind: i32, n: i32, m: f32): f64 {
+  const last = n & 7;
+  const sum = n < 8 ? 0 : sum_of_pairs(logits, kind, n - last, m);
+  if (last === 0) return sum;
+  return sum + sum_of_pairs(padded(logits + <usize>n * size_of(kind), kind, last, m), kind, 8, m);
 }
 
-function lean_exp(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
-  if (kind === FLOAT32) return exp_block<f32>(logits, out, n, m);
-  return kind === FLOAT16 ? exp_block<i16>(logits, out, n, m) : exp_block<u16>(logits, out, n, m);
+function block_exp(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
+  const last = n & 7;
+  const sum = n < 8 ? 0 : exp_of_pairs(logits, kind, out, n - last, m);
+  if (last === 0) return sum;
+  const rest = exp_of_pairs(padded(logits + <usize>n * size_of(kind), kind, last, m), kind, RESULTS, 8, m);
+  store_last(out + ((<usize>n) << 2), last);
+  return sum + rest;
 }
 
-function exp_sum_block<T>(logits: usize, n: i32, m: f32): f64 {
+function sum_of_pairs(logits: usize, kind: i32, n: i32, m: f32): f64 {
+  if (kind === FLOAT32) return exp_sum_loop<f32>(logits, n, m);
+  if (kind === FLOAT16) return exp_sum_loop<i16>(logits, n, m);
+  return kind === BFLOAT16 ? exp_sum_loop<u16>(logits, n, m) : exp_sum_loop<u32>(logits, n, m);
+}
+
+function exp_of_pairs(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
+  if (kind === FLOAT32) return exp_loop<f32>(logits, out, n, m);
+  if (kind === FLOAT16) return exp_loop<i16>(logits, out, n, m);
+  return kind === BFLOAT16 ? exp_loop<u16>(logits, out, n, m) : exp_loop<u32>(logits, out, n, m);
+}
+
+function exp_sum_loop<T>(logits: usize, n: i32, m: f32): f64 {
   const places = Logits.places<T>(m);
   const scale = Logits.scale();
   const log2e = Exp.log2e();
@@ -294,16 +318,14 @@ function exp_sum_block<T>(logits: usize, n: i32, m: f32): f64 {
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
-  const bias = Exp.bias(f32x4.splat(m));
+  const bias = bias_of(m);
   const size = sizeof<T>();
   let turns = i32x4.splat(0);
   let sum = f64x2.splat(0);
-  while (n > 0) {
-    if (n < 8) logits = padded<T>(logits, n, m);
-    const count = whole(n);
+  for (; n > 0; n -= STRETCH) {
     let a = f32x4.splat(0);
     let b = a;
-    for (const stop = logits + <usize>count * size; logits < stop; logits += 8 * size) {
+    for (const stop = logits + <usize>min(n, STRETCH) * size; logits < stop; logits += 8 * size) {
       const v = v128.load(logits);
       const u = Logits.upper<T>(v, places);
       const l = Logits.lower<T>(v, logits, places);
@@ -317,12 +339,11 @@ function exp_sum_block<T>(logits: usize, n: i32, m: f32): f64 {
       b = Exp.add(b, Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t));
     }
     sum = f64x2.add(sum, Lanes.widen_sum(f32x4.add(a, b)));
-    n -= count;
   }
   return Exp.is_right(turns) ? Lanes.sum_f64(sum) : NaN;
 }
 
-function exp_block<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
+function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
   const places = Logits.places<T>(m);
   const scale = Logits.scale();
   const log2e = Exp.log2e();
@@ -333,20 +354,14 @@ function exp_block<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
-  const bias = Exp.bias(f32x4.splat(m));
+  const bias = bias_of(m);
   const size = sizeof<T>();
   let turns = i32x4.splat(0);
   let sum = f64x2.splat(0);
-  while (n > 0) {
-    const end = out;
-    if (n < 8) {
-      logits = padded<T>(logits, n, m);
-      out = RESULTS;
-    }
-    const count = whole(n);
+  for (; n > 0; n -= STRETCH) {
     let a = f32x4.splat(0);
     let b = a;
-    for (const stop = logits + <usize>count * size; logits < stop; logits += 8 * size, out += 32) {
+    for (const stop = logits + <usize>min(n, STRETCH) * size; logits < stop; logits += 8 * size, out += 32) {
       const v = v128.load(logits);
       const u = Logits.upper<T>(v, places);
       const l = Logits.lower<T>(v, logits, places);
@@ -364,22 +379,24 @@ function exp_block<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
       v128.store(out, f, 16);
     }
     sum = f64x2.add(sum, Lanes.widen_sum(f32x4.add(a, b)));
-    if (n < 8) store_last(end, n);
-    n -= count;
   }
   return Exp.is_right(turns) ? Lanes.sum_f64(sum) : NaN;
 }
 
-/** How many of n logits go through the inner loop next: pairs of vectors, the last one padded. */
-function whole(n: i32): i32 {
-  return n < 8 ? 8 : min(n, STRETCH) & ~7;
+/**
+ * The bias, by way of memory: where it is computed, some versions of V8 would compute it again in every iteration.
+ */
+function bias_of(m: f32): v128 {
+  v128.store(BIAS, Exp.bias(f32x4.splat(m)));
+  return v128.load(BIAS);
 }
 
-/** The last n logits, fewer than eight, at the end of a place of eight that begins with some that add nothing. */
-function padded<T>(logits: usize, n: i32, m: f32): usize {
-  const bits = low_bits(m, Logits.kind<T>());
-  const from = logits - <usize>(8 - n) * sizeof<T>();
-  if (sizeof<T>() === 4) {
+/** The n logits, fewer than eight, before `end`, at the end of a place that begins with some that add nothing. */
+function padded(end: usize, kind: i32, n: i32, m: f32): usize {
+  const size = size_of(kind);
+  const from = end - (size << 3);
+  const bits = low_bits(m, kind);
+  if (size === 4) {
     const fill = i32x4.splat(bits);
     v128.store(PADDED, v128.bitselect(v128.load(from), fill, mask_of_last(n, 0)));
     v128.store(PADDED, v128.bitselect(v128.load(from, 16), fill, mask_of_last(n, 16)), 16);
@@ -391,8 +408,8 @@ function padded<T>(logits: usize, n: i32, m: f32): usize {
 }
 
 /** Writes the last n of eight results to where they end. */
-function store_last(out: usize, n: i32): void {
-  const to = out - ((<usize>(8 - n)) << 2);
+function store_last(end: usize, n: i32): void {
+  const to = end - 32;
   const a = v128.bitselect(v128.load(RESULTS), v128.load(to), mask_of_last(n, 0));
   const b = v128.bitselect(v128.load(RESULTS, 16), v128.load(to, 16), mask_of_last(n, 16));
   v128.store(to, a);

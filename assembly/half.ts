@@ -17,16 +17,16 @@ const TABLE = memory.data<u32>([
   0xc7800000, // -65536
 ]);
 
+function is_half(kind: i32): bool {
+  return kind === FLOAT16 || kind === BFLOAT16;
+}
+
 /** The size of a logit in bytes. */
 export function size_of(kind: i32): usize {
-  return kind === FLOAT32 ? 4 : 2;
+  return is_half(kind) ? 2 : 4;
 }
 
 export abstract class Logits {
-  @inline static kind<T>(): i32 {
-    return sizeof<T>() === 4 ? FLOAT32 : isSigned<T>() ? FLOAT16 : BFLOAT16;
-  }
-
   // Read ahead of a loop, like the constants of the exponential.
   /** Which bits of the upper half a float16 has; or where logits are clamped, m being the row's reference. */
   @inline static places<T>(m: f32): v128 {
@@ -94,8 +94,8 @@ export function mask_of(kind: i32): u32 {
  * halves have no such number less than 2^-110.
  */
 export function low_bits(m: f32, kind: i32): u32 {
-  const low = (m - <f32>(kind === FLOAT32 ? 126.75 : 119)) * <f32>0.693147182;
-  if (kind === FLOAT32) return reinterpret<u32>(low);
+  const low = (m - <f32>(is_half(kind) ? 119 : 126.75)) * <f32>0.693147182;
+  if (!is_half(kind)) return reinterpret<u32>(low);
   if (kind === BFLOAT16) return reinterpret<u32>(low) >> 16;
   const moved = reinterpret<u32>(low * reinterpret<f32>(0x07800000));
   return ((moved >> 16) & 0x8000) | ((moved >> 13) & 0x7fff);

@@ -978,12 +978,44 @@ describe("edges of rows", () => {
       for (const name of ["softmax_wide", "log_softmax_wide"]) {
         expectClose(forward(name, [moved])[0] ?? [], forward(name, [row])[0] ?? [], relative("f64", 2e-15));
       }
+      const [far, near] = [crossEntropy([moved], 1), crossEntropy([row], 1)];
+      expectClose(far.losses, near.losses, relative("f64", 2e-15));
+      expectClose(far.grads[0] ?? [], near.grads[0] ?? [], (want) => 2e-15 * (Math.abs(want) + 1 / classes));
     }
     for (const huge of [1e300, 1.7976931348623157e308]) {
       expect(forward("softmax_wide", around(classes, [huge, -huge, huge]))[1]?.slice(-3)).toEqual([0.5, 0, 0.5]);
       const lowest = forward("softmax_wide", [Array(classes).fill(-huge)])[0] ?? [];
       expectClose(lowest, Array(classes).fill(1 / classes), relative("f64", 1e-15));
     }
+  });
+
+  it.each(COUNTS)("sums far above 1 keep their digits: %d classes", (classes) => {
+    const rows = many(20, () => 0).map(() => many(classes, () => uniform(-0.5, 0)));
+    const want = rows.map((row) => {
+      const { max, log } = sumsOf(row);
+      return max + log;
+    });
+    expectClose(forward("log_sum_exp_wide", rows).flat(), want, (w) => 6e-16 * w);
+  });
+
+  it.each(COUNTS)("a softcap far above the logits leaves them their digits: %d classes", (classes) => {
+    const [row, softcap] = [many(classes, () => uniform(-2, 2)), 1e6];
+    const { losses, grads } = crossEntropy([row], 1, { softcap });
+    const want = rowLoss({ x: row, target: 1, smoothing: 0, z: 0, softcap, scale: 1 });
+    expectClose(losses, [want.loss], relative("f64", 2e-15));
+    expectClose(grads[0] ?? [], want.grad, relative("f64", 2e-15));
+  });
+
+  it("and no lane without a row reads a scale behind the memory's end", () => {
+    scratch(() => {
+      const scale = buffer().byteLength - 8;
+      new Float64Array(buffer(), scale, 1)[0] = 2;
+      const [losses, grad] = [reserve(8), reserve(24)];
+      const tail = [1, 3, 1, 1, -100, 0, 0, 0, 0];
+      const x = put("f64", [0, 0, 0]);
+      call("cross_entropy_backward_wide", x, 1, putClasses([1]), 0, scale, 8, losses, grad, 1, ...tail);
+      expectClose(get("f64", grad, 3), [2 / 3, -4 / 3, 2 / 3], relative("f64", 1e-15));
+    });
   });
 
   it.each(COUNTS)("an ignored row changes no bit of the others: %d classes", (classes) => {

@@ -139,8 +139,6 @@ function take_references(): void {
   exp_lanes(TOP, TOP_EXP);
   spread(SHIFT);
   spread(TOP);
-  spread(BIAS);
-  spread(LOWEST);
 }
 
 /** e^x · 2^-M of a number a lane. */
