@@ -39,9 +39,10 @@ static inline __m128 mask_of_last(int n, int offset) {
   return _mm_loadu_ps((const float *)LAST + n + offset);
 }
 
-// The last of some logits, fewer than eight, at the end of a place of eight that begins with some that add nothing.
-static inline const float *padded(const float *end, int n, __m128 fill) {
+// The n logits, fewer than eight, before `end`, at the end of a place that begins with some that add nothing.
+static inline const float *padded(const float *end, int n, float m) {
   static float place[8];
+  const __m128 fill = exp_lowest(_mm_set1_ps(m));
   _mm_storeu_ps(place, _mm_blendv_ps(fill, _mm_loadu_ps(end - 8), mask_of_last(n, 0)));
   _mm_storeu_ps(place + 4, _mm_blendv_ps(fill, _mm_loadu_ps(end - 4), mask_of_last(n, 4)));
   return place;
@@ -105,37 +106,44 @@ INLINE Block exp_stretch(const float *logits, float *out, int n, Block block, in
   return block;
 }
 
-INLINE double exp_sum_block(const float *logits, int n, float m, int clamped) {
+// n logits, n being a multiple of 8.
+INLINE double sum_of_pairs(const float *logits, int n, float m, int clamped) {
   Block block = begin_block(m);
   for (; n >= STRETCH; n -= STRETCH, logits += STRETCH) block = exp_sum_stretch(logits, STRETCH, block, clamped);
-  const int whole = n & ~7, last = n - whole;
-  if (whole > 0) block = exp_sum_stretch(logits, whole, block, clamped);
-  if (last > 0) block = exp_sum_stretch(padded(logits + n, last, block.lowest), 8, block, clamped);
-  return end_block(block);
+  return end_block(n == 0 ? block : exp_sum_stretch(logits, n, block, clamped));
 }
 
-INLINE double exp_block(const float *logits, float *out, int n, float m, int clamped) {
+INLINE double exp_of_pairs(const float *logits, float *out, int n, float m, int clamped) {
   Block block = begin_block(m);
   for (; n >= STRETCH; n -= STRETCH, logits += STRETCH, out += STRETCH) {
     block = exp_stretch(logits, out, STRETCH, block, clamped);
   }
-  const int whole = n & ~7, last = n - whole;
-  if (whole > 0) block = exp_stretch(logits, out, whole, block, clamped);
-  if (last > 0) {
-    float results[8];
-    block = exp_stretch(padded(logits + n, last, block.lowest), results, 8, block, clamped);
-    store_last(out + n, last, results);
-  }
-  return end_block(block);
+  return end_block(n == 0 ? block : exp_stretch(logits, out, n, block, clamped));
 }
 
-static double lean_sum(const float *logits, int n, float m) { return exp_sum_block(logits, n, m, 0); }
+INLINE double block_sum(const float *logits, int n, float m, int clamped) {
+  const int last = n & 7;
+  const double sum = n < 8 ? 0 : sum_of_pairs(logits, n - last, m, clamped);
+  return last == 0 ? sum : sum + sum_of_pairs(padded(logits + n, last, m), 8, m, clamped);
+}
 
-static double clamped_sum(const float *logits, int n, float m) { return exp_sum_block(logits, n, m, 1); }
+INLINE double block_exp(const float *logits, float *out, int n, float m, int clamped) {
+  const int last = n & 7;
+  const double sum = n < 8 ? 0 : exp_of_pairs(logits, out, n - last, m, clamped);
+  if (last == 0) return sum;
+  float results[8];
+  const double rest = exp_of_pairs(padded(logits + n, last, m), results, 8, m, clamped);
+  store_last(out + n, last, results);
+  return sum + rest;
+}
 
-static double lean_exp(const float *logits, float *out, int n, float m) { return exp_block(logits, out, n, m, 0); }
+static double lean_sum(const float *logits, int n, float m) { return block_sum(logits, n, m, 0); }
 
-static double clamped_exp(const float *logits, float *out, int n, float m) { return exp_block(logits, out, n, m, 1); }
+static double clamped_sum(const float *logits, int n, float m) { return block_sum(logits, n, m, 1); }
+
+static double lean_exp(const float *logits, float *out, int n, float m) { return block_exp(logits, out, n, m, 0); }
+
+static double clamped_exp(const float *logits, float *out, int n, float m) { return block_exp(logits, out, n, m, 1); }
 
 // Up to a block of logits less the row's shift; what is read ahead of the last ones may lie before them.
 static const float *shifted(const float *logits, int n, float shift) {
