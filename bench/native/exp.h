@@ -1,20 +1,18 @@
 // assembly/exp.ts in C: there stand the mathematics and the bounds.
 #pragma once
 #include <math.h>
+#include <string.h>
 #include "lanes.h"
 
 #ifdef FUSED
-static const float LN2_HIGH = 0.693147182f;
-static const double LN2 = 0.693147182464599609375;
+static const float LN2_HIGH = 2907270, C4 = 5.02927971f, C3 = 20.000185f, C2 = 59.9987144f, C0 = 120, HEADROOM = 1;
+static const double LN2 = 0.693147182464599609375, LOG_KAPPA = 4.787491655660529;
 #else
-static const float LN2_HIGH = 0.693115234375f;
-static const float LN2_REST = 3.19461849e-5f;
-static const double LN2 = 0.69314718055829871446;
+static const float LN2_HIGH = 2907136, LN2_REST = 133.992004f, C2 = -0.0027660122f, C1 = 0.16666618f, C0 = 2;
+static const float HEADROOM = 8;
+static const double LN2 = 0.69314718055829871446, LOG_KAPPA = 0;
 #endif
-static const float LOG2E = 1.44269504f;
-static const float C5 = 0.00830905512f, C4 = 0.041917935f, C3 = 0.16667445f, C2 = 0.499988675f, C1 = 0.999999642f;
-static const double LOG_KAPPA = -7.400722198e-8;
-static const float MAGIC = 12582912, HEADROOM = 8, FAR = 512;
+static const float LOG2E = 1.44269504f, LOG2E_ULP = 3.43965297e-7f, ULP = 2.384185791015625e-7f, FAR = 512;
 
 static inline float shift_of(float max) { return fabsf(max) < FAR || max == -INFINITY ? 0 : max; }
 
@@ -26,35 +24,77 @@ static inline float reference(float max) {
 
 static inline double log_reference(float max) { return (double)reference(max) * LN2 - LOG_KAPPA; }
 
-static inline __m128 exp_bias(__m128 m) { return _mm_sub_ps(_mm_set1_ps(MAGIC + 127), m); }
-
-static inline __m128 exp_lowest(__m128 m) {
-  return _mm_mul_ps(_mm_sub_ps(m, _mm_set1_ps(127)), _mm_set1_ps(0.693147182f));
+static inline double drift(double sum) {
+#ifdef FUSED
+  int64_t bits;
+  memcpy(&bits, &sum, sizeof bits);
+  return (double)((int64_t)((uint64_t)bits >> 52) - 1023) * (LN2 - 0.69314718055994530942);
+#else
+  (void)sum;
+  return 0;
+#endif
 }
 
-// e^x · 2^-m of four lanes
-static inline __m128 exp_step(__m128 x, __m128 bias, __m128 lowest) {
-  const __m128 log2e = _mm_set1_ps(LOG2E), ln2 = _mm_set1_ps(LN2_HIGH);
-  const __m128 c5 = _mm_set1_ps(C5), c4 = _mm_set1_ps(C4), c3 = _mm_set1_ps(C3), c2 = _mm_set1_ps(C2);
-  const __m128 c1 = _mm_set1_ps(C1), c0 = _mm_set1_ps(1);
-  x = pmax(x, lowest);
+static inline __m128 exp_reference(__m128 near) {
+  const __m128 n = _mm_mul_ps(near, _mm_set1_ps(LOG2E));
+  return _mm_sub_ps(_mm_round_ps(n, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), _mm_set1_ps(HEADROOM));
+}
+
+static inline __m128 exp_bias(__m128 m) {
+  return _mm_add_ps(_mm_set1_ps(2), _mm_mul_ps(_mm_sub_ps(_mm_set1_ps(127), m), _mm_set1_ps(ULP)));
+}
+
+static inline __m128 exp_lowest(__m128 m) {
+  return _mm_mul_ps(_mm_sub_ps(m, _mm_set1_ps(126.75f)), _mm_set1_ps(0.693147182f));
+}
+
+// t
+static inline __m128 exp_turns(__m128 x, __m128 bias) {
 #ifdef FUSED
-  const __m128 t = _mm_fmadd_ps(x, log2e, bias);
-  const __m128 r = _mm_fnmadd_ps(_mm_sub_ps(t, bias), ln2, x);
-  __m128 q = _mm_fmadd_ps(c5, r, c4);
-  q = _mm_fmadd_ps(q, r, c3);
-  q = _mm_fmadd_ps(q, r, c2);
-  q = _mm_fmadd_ps(q, r, c1);
-  q = _mm_fmadd_ps(q, r, c0);
+  return _mm_fmadd_ps(x, _mm_set1_ps(LOG2E_ULP), bias);
 #else
-  const __m128 t = _mm_add_ps(_mm_mul_ps(x, log2e), bias);
+  return _mm_add_ps(_mm_mul_ps(x, _mm_set1_ps(LOG2E_ULP)), bias);
+#endif
+}
+
+// e^r
+static inline __m128 exp_rest(__m128 x, __m128 t, __m128 bias) {
+  const __m128 c2 = _mm_set1_ps(C2), c0 = _mm_set1_ps(C0), ln2 = _mm_set1_ps(LN2_HIGH);
   const __m128 n = _mm_sub_ps(t, bias);
+#ifdef FUSED
+  const __m128 r = _mm_fnmadd_ps(n, ln2, x);
+  __m128 q = _mm_fmadd_ps(_mm_add_ps(r, _mm_set1_ps(C4)), r, _mm_set1_ps(C3));
+  q = _mm_fmadd_ps(q, r, c2);
+  q = _mm_fmadd_ps(q, r, c0);
+  return _mm_fmadd_ps(q, r, c0);
+#else
   const __m128 r = _mm_sub_ps(_mm_sub_ps(x, _mm_mul_ps(n, ln2)), _mm_mul_ps(n, _mm_set1_ps(LN2_REST)));
   const __m128 r2 = _mm_mul_ps(r, r);
-  const __m128 high = _mm_add_ps(_mm_mul_ps(c5, r), c4);
-  const __m128 middle = _mm_add_ps(_mm_mul_ps(c3, r), c2);
-  const __m128 low = _mm_add_ps(_mm_mul_ps(c1, r), c0);
-  const __m128 q = _mm_add_ps(_mm_mul_ps(_mm_add_ps(_mm_mul_ps(high, r2), middle), r2), low);
+  const __m128 p = _mm_add_ps(_mm_mul_ps(_mm_add_ps(_mm_mul_ps(c2, r2), _mm_set1_ps(C1)), r2), c0);
+  return _mm_div_ps(_mm_add_ps(p, r), _mm_sub_ps(p, r));
 #endif
-  return _mm_mul_ps(q, _mm_castsi128_ps(_mm_slli_epi32(_mm_castps_si128(t), 23)));
+}
+
+// 2^(n - m)
+static inline __m128 exp_power(__m128 t) { return _mm_castsi128_ps(_mm_slli_epi32(_mm_castps_si128(t), 23)); }
+
+// e^x · 2^-m of four lanes, clamped from below
+static inline __m128 exp_step(__m128 x, __m128 bias, __m128 lowest) {
+  x = pmax(x, lowest);
+  const __m128 t = exp_turns(x, bias);
+  return _mm_mul_ps(exp_rest(x, t, bias), exp_power(t));
+}
+
+// sum + e^r · 2^(n - m)
+static inline __m128 exp_add(__m128 sum, __m128 rest, __m128 power) {
+#ifdef FUSED
+  return _mm_fmadd_ps(rest, power, sum);
+#else
+  return _mm_add_ps(sum, _mm_mul_ps(rest, power));
+#endif
+}
+
+// Whether the t's were what they must be, or'ed together.
+static inline int is_right(__m128 turns) {
+  return _mm_testz_si128(_mm_castps_si128(turns), _mm_set1_epi32(~0x400000ff));
 }

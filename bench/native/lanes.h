@@ -8,17 +8,9 @@ static inline __m128 pmax(__m128 a, __m128 b) { return _mm_max_ps(b, a); }
 
 static inline __m128 pmin(__m128 a, __m128 b) { return _mm_min_ps(b, a); }
 
-static inline __m128 load_tail(const float *at, int count, float fill) {
-  __m128 v = _mm_set1_ps(fill);
-  v = _mm_blend_ps(v, _mm_load_ss(at), 1);
-  if (count > 1) v = _mm_insert_ps(v, _mm_load_ss(at + 1), 0x10);
-  if (count > 2) v = _mm_insert_ps(v, _mm_load_ss(at + 2), 0x20);
-  return v;
-}
-
 static inline float lanes_max(__m128 v) {
-  v = _mm_max_ps(v, _mm_movehl_ps(v, v));
-  return _mm_cvtss_f32(_mm_max_ss(v, _mm_movehdup_ps(v)));
+  v = pmax(v, _mm_shuffle_ps(v, v, _MM_SHUFFLE(1, 0, 3, 2)));
+  return _mm_cvtss_f32(pmax(v, _mm_shuffle_ps(v, v, _MM_SHUFFLE(2, 3, 0, 1))));
 }
 
 static inline __m128d promote_high(__m128 v) { return _mm_cvtps_pd(_mm_movehl_ps(v, v)); }

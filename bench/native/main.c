@@ -33,17 +33,20 @@ typedef struct {
 } Call;
 
 static double log_sum_exp(Call c) {
-  (c.classes <= FEW_CLASSES ? log_sum_exp_forward_tile : log_sum_exp_forward)(c.logits, c.out, c.rows, c.classes);
+  if (c.classes <= FEW_CLASSES) log_sum_exp_forward_tile(c.logits, c.out, c.rows, c.classes);
+  else log_sum_exp_forward(c.logits, c.out, c.rows, c.classes);
   return 0;
 }
 
 static double log_softmax(Call c) {
-  (c.classes <= FEW_CLASSES ? log_softmax_forward_tile : log_softmax_forward)(c.logits, c.out, c.rows, c.classes);
+  if (c.classes <= FEW_CLASSES) log_softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
+  else log_softmax_forward(c.logits, c.out, c.rows, c.classes);
   return 0;
 }
 
 static double softmax(Call c) {
-  (c.classes <= FEW_CLASSES ? softmax_forward_tile : softmax_forward)(c.logits, c.out, c.rows, c.classes);
+  if (c.classes <= FEW_CLASSES) softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
+  else softmax_forward(c.logits, c.out, c.rows, c.classes);
   return 0;
 }
 

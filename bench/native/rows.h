@@ -1,11 +1,18 @@
 // assembly/exp-row.ts, log-softmax.ts and cross-entropy.ts in C: a row at a time, for many classes.
 #pragma once
-#include <string.h>
 #include "exp.h"
 #include "wide.h"
 
-#define BLOCK 512
+#define BLOCK 2048
 #define STRETCH 32
+#define FIRST 16
+#define WARINESS 8
+
+// A loop that C unrolls and that is compiled for each of its constant arguments.
+#define INLINE static inline __attribute__((always_inline))
+
+static float relativeTo;
+static int wary;
 
 static float row_max(const float *logits, int n) {
   __m128 a = _mm_set1_ps(-INFINITY);
@@ -16,74 +23,134 @@ static float row_max(const float *logits, int n) {
     c = pmax(c, _mm_loadu_ps(logits + 8));
     d = pmax(d, _mm_loadu_ps(logits + 12));
   }
-  for (; n >= 4; n -= 4, logits += 4) a = pmax(a, _mm_loadu_ps(logits));
-  if (n > 0) b = pmax(b, load_tail(logits, n, -INFINITY));
+  for (; n > 0; n--, logits++) a = pmax(a, _mm_set1_ps(*logits));
   return lanes_max(pmax(pmax(a, b), pmax(c, d)));
 }
 
-// Adds the sums of n logits, n being a multiple of 8.
-static inline void exp_sum_stretch(const float *logits, int n, __m128 bias, __m128 lowest, __m128d *low, __m128d *high) {
-  __m128 a = _mm_setzero_ps(), b = a;
-  for (const float *stop = logits + n; logits < stop; logits += 8) {
-    a = _mm_add_ps(a, exp_step(_mm_loadu_ps(logits), bias, lowest));
-    b = _mm_add_ps(b, exp_step(_mm_loadu_ps(logits + 4), bias, lowest));
-  }
-  *low = _mm_add_pd(*low, widen_sum(a));
-  *high = _mm_add_pd(*high, widen_sum(b));
+static float row_top(const float *logits, int n) { return row_max(logits, n < FIRST ? n : FIRST); }
+
+static int is_near(float top) { return top > -INFINITY && shift_of(top) == 0; }
+
+static int is_settled(float top, double sum) { return is_near(top) && sum < 0x1p100; }
+
+// Four of eight masks, of which the last n are set.
+static inline __m128 mask_of_last(int n, int offset) {
+  static const int32_t LAST[] = {0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1};
+  return _mm_loadu_ps((const float *)LAST + n + offset);
 }
 
-// The same, and writes the exponentials.
-static inline void exp_stretch(const float *logits, float *out, int n, __m128 bias, __m128 lowest, __m128d *low,
-                               __m128d *high) {
-  __m128 a = _mm_setzero_ps(), b = a;
-  for (const float *stop = logits + n; logits < stop; logits += 8, out += 8) {
-    const __m128 e = exp_step(_mm_loadu_ps(logits), bias, lowest);
-    const __m128 f = exp_step(_mm_loadu_ps(logits + 4), bias, lowest);
-    a = _mm_add_ps(a, e);
-    b = _mm_add_ps(b, f);
-    _mm_storeu_ps(out, e);
-    _mm_storeu_ps(out + 4, f);
-  }
-  *low = _mm_add_pd(*low, widen_sum(a));
-  *high = _mm_add_pd(*high, widen_sum(b));
-}
-
-// The last logits, fewer than a stretch, in a place where -Infinity follows them.
-static const float *padded(const float *logits, int n) {
-  static float place[STRETCH];
-  for (int i = 0; i < STRETCH; i += 4) _mm_storeu_ps(place + i, _mm_set1_ps(-INFINITY));
-  memcpy(place, logits, (size_t)n * sizeof *place);
+// The n logits, fewer than eight, before `end`, at the end of a place that begins with some that add nothing.
+static inline const float *padded(const float *end, int n, float m) {
+  static float place[8];
+  const __m128 fill = exp_lowest(_mm_set1_ps(m));
+  _mm_storeu_ps(place, _mm_blendv_ps(fill, _mm_loadu_ps(end - 8), mask_of_last(n, 0)));
+  _mm_storeu_ps(place + 4, _mm_blendv_ps(fill, _mm_loadu_ps(end - 4), mask_of_last(n, 4)));
   return place;
 }
 
-static double exp_sum_block(const float *logits, int n, float m) {
-  const __m128 bias = exp_bias(_mm_set1_ps(m)), lowest = exp_lowest(_mm_set1_ps(m));
-  __m128d low = _mm_setzero_pd(), high = low;
-  for (; n >= STRETCH; n -= STRETCH, logits += STRETCH) {
-    exp_sum_stretch(logits, STRETCH, bias, lowest, &low, &high);
-  }
-  if (n > 0) exp_sum_stretch(padded(logits, n), (n + 7) & ~7, bias, lowest, &low, &high);
-  return sum_f64(_mm_add_pd(low, high));
+// Writes the last n of eight results to where they end.
+static inline void store_last(float *end, int n, const float *results) {
+  const __m128 a = _mm_blendv_ps(_mm_loadu_ps(end - 8), _mm_loadu_ps(results), mask_of_last(n, 0));
+  const __m128 b = _mm_blendv_ps(_mm_loadu_ps(end - 4), _mm_loadu_ps(results + 4), mask_of_last(n, 4));
+  _mm_storeu_ps(end - 8, a);
+  _mm_storeu_ps(end - 4, b);
 }
 
-static double exp_block(const float *logits, float *out, int n, float m) {
-  const __m128 bias = exp_bias(_mm_set1_ps(m)), lowest = exp_lowest(_mm_set1_ps(m));
-  __m128d low = _mm_setzero_pd(), high = low;
-  for (; n >= STRETCH; n -= STRETCH, logits += STRETCH, out += STRETCH) {
-    exp_stretch(logits, out, STRETCH, bias, lowest, &low, &high);
-  }
-  if (n > 0) {
-    float results[STRETCH];
-    exp_stretch(padded(logits, n), results, (n + 7) & ~7, bias, lowest, &low, &high);
-    memcpy(out, results, (size_t)n * sizeof *out);
-  }
-  return sum_f64(_mm_add_pd(low, high));
+typedef struct {
+  __m128 bias, lowest, turns;
+  __m128d sum;
+} Block;
+
+static inline Block begin_block(float m) {
+  const __m128 all = _mm_set1_ps(m);
+  return (Block){exp_bias(all), exp_lowest(all), _mm_setzero_ps(), _mm_setzero_pd()};
 }
 
-static const float *shifted(const float *logits, int n, float shift) {
-  static float block[BLOCK];
-  for (int i = 0; i < n; i++) block[i] = logits[i] - shift;
+static inline double end_block(Block block) { return is_right(block.turns) ? sum_f64(block.sum) : NAN; }
+
+INLINE __m128 load_logits(const float *at, Block block, int clamped) {
+  return clamped ? pmax(_mm_loadu_ps(at), block.lowest) : _mm_loadu_ps(at);
+}
+
+// Adds the sums of n logits, n being a multiple of 8.
+INLINE Block exp_sum_stretch(const float *logits, int n, Block block, int clamped) {
+  __m128 a = _mm_setzero_ps(), b = a;
+#pragma GCC unroll 4
+  for (int i = 0; i < n; i += 8) {
+    const __m128 x = load_logits(logits + i, block, clamped), y = load_logits(logits + i + 4, block, clamped);
+    const __m128 s = exp_turns(x, block.bias), t = exp_turns(y, block.bias);
+    block.turns = _mm_or_ps(block.turns, _mm_or_ps(s, t));
+    a = exp_add(a, exp_rest(x, s, block.bias), exp_power(s));
+    b = exp_add(b, exp_rest(y, t, block.bias), exp_power(t));
+  }
+  block.sum = _mm_add_pd(block.sum, widen_sum(_mm_add_ps(a, b)));
   return block;
+}
+
+// The same, and writes the exponentials.
+INLINE Block exp_stretch(const float *logits, float *out, int n, Block block, int clamped) {
+  __m128 a = _mm_setzero_ps(), b = a;
+#pragma GCC unroll 4
+  for (int i = 0; i < n; i += 8) {
+    const __m128 x = load_logits(logits + i, block, clamped), y = load_logits(logits + i + 4, block, clamped);
+    const __m128 s = exp_turns(x, block.bias), t = exp_turns(y, block.bias);
+    block.turns = _mm_or_ps(block.turns, _mm_or_ps(s, t));
+    const __m128 e = _mm_mul_ps(exp_rest(x, s, block.bias), exp_power(s));
+    const __m128 f = _mm_mul_ps(exp_rest(y, t, block.bias), exp_power(t));
+    a = _mm_add_ps(a, e);
+    b = _mm_add_ps(b, f);
+    _mm_storeu_ps(out + i, e);
+    _mm_storeu_ps(out + i + 4, f);
+  }
+  block.sum = _mm_add_pd(block.sum, widen_sum(_mm_add_ps(a, b)));
+  return block;
+}
+
+// n logits, n being a multiple of 8.
+INLINE double sum_of_pairs(const float *logits, int n, float m, int clamped) {
+  Block block = begin_block(m);
+  for (; n >= STRETCH; n -= STRETCH, logits += STRETCH) block = exp_sum_stretch(logits, STRETCH, block, clamped);
+  return end_block(n == 0 ? block : exp_sum_stretch(logits, n, block, clamped));
+}
+
+INLINE double exp_of_pairs(const float *logits, float *out, int n, float m, int clamped) {
+  Block block = begin_block(m);
+  for (; n >= STRETCH; n -= STRETCH, logits += STRETCH, out += STRETCH) {
+    block = exp_stretch(logits, out, STRETCH, block, clamped);
+  }
+  return end_block(n == 0 ? block : exp_stretch(logits, out, n, block, clamped));
+}
+
+INLINE double block_sum(const float *logits, int n, float m, int clamped) {
+  const int last = n & 7;
+  const double sum = n < 8 ? 0 : sum_of_pairs(logits, n - last, m, clamped);
+  return last == 0 ? sum : sum + sum_of_pairs(padded(logits + n, last, m), 8, m, clamped);
+}
+
+INLINE double block_exp(const float *logits, float *out, int n, float m, int clamped) {
+  const int last = n & 7;
+  const double sum = n < 8 ? 0 : exp_of_pairs(logits, out, n - last, m, clamped);
+  if (last == 0) return sum;
+  float results[8];
+  const double rest = exp_of_pairs(padded(logits + n, last, m), results, 8, m, clamped);
+  store_last(out + n, last, results);
+  return sum + rest;
+}
+
+static double lean_sum(const float *logits, int n, float m) { return block_sum(logits, n, m, 0); }
+
+static double clamped_sum(const float *logits, int n, float m) { return block_sum(logits, n, m, 1); }
+
+static double lean_exp(const float *logits, float *out, int n, float m) { return block_exp(logits, out, n, m, 0); }
+
+static double clamped_exp(const float *logits, float *out, int n, float m) { return block_exp(logits, out, n, m, 1); }
+
+// Up to a block of logits less the row's shift; what is read ahead of the last ones may lie before them.
+static const float *shifted(const float *logits, int n, float shift) {
+  static float place[8 + BLOCK];
+  if (shift == 0) return logits;
+  for (int i = 0; i < n; i++) place[8 + i] = logits[i] - shift;
+  return place + 8;
 }
 
 static int has_nan(const float *values, int n) {
@@ -93,26 +160,108 @@ static int has_nan(const float *values, int n) {
   return 0;
 }
 
+static int begin_lean(float shift) {
+  if (shift != 0) return 0;
+  if (wary == 0) return 1;
+  wary--;
+  return 0;
+}
+
+static int be_wary(void) {
+  wary = WARINESS;
+  return 0;
+}
+
 static double row_exp_sum(const float *logits, int n, float max) {
   if (max == INFINITY) return has_nan(logits, n) ? NAN : INFINITY;
   const float m = reference(max), shift = shift_of(max);
+  int lean = begin_lean(shift);
   double sum = 0;
   for (; n > 0; n -= BLOCK, logits += BLOCK) {
     const int count = n < BLOCK ? n : BLOCK;
-    sum += exp_sum_block(shift == 0 ? logits : shifted(logits, count, shift), count, m);
+    if (lean) {
+      const double part = lean_sum(logits, count, m);
+      if (part < INFINITY) {
+        sum += part;
+        continue;
+      }
+      lean = be_wary();
+    }
+    sum += clamped_sum(shifted(logits, count, shift), count, m);
   }
   return sum;
 }
 
 static double row_exp(const float *logits, float *out, int n, float max) {
   const float m = reference(max), shift = shift_of(max);
+  int lean = begin_lean(shift);
   double sum = 0;
   for (; n > 0; n -= BLOCK, logits += BLOCK, out += BLOCK) {
     const int count = n < BLOCK ? n : BLOCK;
-    sum += exp_block(shift == 0 ? logits : shifted(logits, count, shift), out, count, m);
+    if (lean) {
+      const double part = lean_exp(logits, out, count, m);
+      if (part < INFINITY) {
+        sum += part;
+        continue;
+      }
+      lean = be_wary();
+    }
+    sum += clamped_exp(shifted(logits, count, shift), out, count, m);
   }
   return sum;
 }
+
+static float exchange(float *at, float value) {
+  const float own = *at;
+  *at = value;
+  return own;
+}
+
+static float open_hole(float *hole) { return hole == NULL ? 0 : exchange(hole, -INFINITY); }
+
+static void fill_hole(float *hole, float top) {
+  if (hole != NULL) exchange(hole, _mm_cvtss_f32(exp_lowest(_mm_set_ss(reference(top)))));
+}
+
+static void close_hole(float *hole, float own) {
+  if (hole != NULL) exchange(hole, own);
+}
+
+static double whole_exp_sum(float *logits, int n, float *hole) {
+  const float own = open_hole(hole), top = row_top(logits, n);
+  double sum = INFINITY;
+  if (is_near(top)) {
+    fill_hole(hole, top);
+    sum = row_exp_sum(logits, n, top);
+  }
+  relativeTo = top;
+  if (!is_settled(top, sum)) {
+    open_hole(hole);
+    relativeTo = row_max(logits, n);
+    sum = row_exp_sum(logits, n, relativeTo);
+  }
+  close_hole(hole, own);
+  return sum;
+}
+
+static double whole_exp(float *logits, float *out, int n, float *hole) {
+  const float own = open_hole(hole), top = row_top(logits, n);
+  double sum = INFINITY;
+  if (is_near(top)) {
+    fill_hole(hole, top);
+    sum = row_exp(logits, out, n, top);
+  }
+  relativeTo = top;
+  if (!is_settled(top, sum)) {
+    open_hole(hole);
+    relativeTo = row_max(logits, n);
+    sum = row_exp(logits, out, n, relativeTo);
+  }
+  close_hole(hole, own);
+  return sum;
+}
+
+static double log_of_sum(float max, double sum) { return log_reference(max) + log_of(sum) + drift(sum); }
 
 static void row_scale(float *values, int n, float factor) {
   const __m128 f = _mm_set1_ps(factor);
@@ -125,14 +274,14 @@ static void row_scale(float *values, int n, float factor) {
 }
 
 static double log_sum_exp_of(float max, double sum) {
-  return max == INFINITY ? sum : (double)shift_of(max) + (log_reference(max) + log_of(sum));
+  return max == INFINITY ? sum : (double)shift_of(max) + log_of_sum(max, sum);
 }
 
 static float softmax_factor(double sum) { return sum < INFINITY ? (float)(1 / sum) : NAN; }
 
 static void row_log_softmax(const float *logits, float *logProbs, int n, float max, double sum) {
   const float shift = shift_of(max);
-  const double lse = log_reference(max) + log_of(sum);
+  const double lse = log_of_sum(max, sum);
   const float near = shift == 0 ? (float)lse : shift;
   const float rest = (float)(shift == 0 ? lse - (double)near : lse);
   const __m128 a = _mm_set1_ps(near), b = _mm_set1_ps(rest), zero = _mm_setzero_ps();
@@ -147,36 +296,34 @@ static void row_log_softmax(const float *logits, float *logProbs, int n, float m
   }
 }
 
-static void log_sum_exp_forward(const float *logits, float *lse, int rows, int classes) {
+static void log_sum_exp_forward(float *logits, float *lse, int rows, int classes) {
   for (int row = 0; row < rows; row++, logits += classes, lse++) {
-    const float max = row_max(logits, classes);
-    *lse = (float)log_sum_exp_of(max, row_exp_sum(logits, classes, max));
+    const double sum = whole_exp_sum(logits, classes, NULL);
+    *lse = (float)log_sum_exp_of(relativeTo, sum);
   }
 }
 
-static void log_softmax_forward(const float *logits, float *logProbs, int rows, int classes) {
+static void log_softmax_forward(float *logits, float *logProbs, int rows, int classes) {
   for (int row = 0; row < rows; row++, logits += classes, logProbs += classes) {
-    const float max = row_max(logits, classes);
-    row_log_softmax(logits, logProbs, classes, max, row_exp_sum(logits, classes, max));
+    const double sum = whole_exp_sum(logits, classes, NULL);
+    row_log_softmax(logits, logProbs, classes, relativeTo, sum);
   }
 }
 
-static void softmax_forward(const float *logits, float *probs, int rows, int classes) {
+static void softmax_forward(float *logits, float *probs, int rows, int classes) {
   for (int row = 0; row < rows; row++, logits += classes, probs += classes) {
-    const double sum = row_exp(logits, probs, classes, row_max(logits, classes));
-    row_scale(probs, classes, softmax_factor(sum));
+    row_scale(probs, classes, softmax_factor(whole_exp(logits, probs, classes, NULL)));
   }
 }
 
 static double odds_against(float max, double sum, float target) {
   if (max == INFINITY || target == INFINITY) return NAN;
   if (sum == 0) return target > -INFINITY ? 0 : NAN;
-  return sum * exp_of((double)shift_of(max) - (double)target + log_reference(max));
+  return sum * exp_of((double)shift_of(max) - (double)target + (log_reference(max) + drift(sum)));
 }
 
 static double target_loss(double odds, float max, double sum, float target) {
-  return odds == INFINITY ? (double)shift_of(max) - (double)target + (log_reference(max) + log_of(sum))
-                          : log1p_of(odds);
+  return odds == INFINITY ? (double)shift_of(max) - (double)target + log_of_sum(max, sum) : log1p_of(odds);
 }
 
 static double cross_entropy_forward(float *logits, const int32_t *targets, float *losses, int rows, int classes,
@@ -187,11 +334,8 @@ static double cross_entropy_forward(float *logits, const int32_t *targets, float
     double loss = 0;
     if (target != ignoreIndex) {
       const float x = logits[target];
-      logits[target] = -INFINITY;
-      const float max = row_max(logits, classes);
-      const double sum = row_exp_sum(logits, classes, max);
-      logits[target] = x;
-      loss = target_loss(odds_against(max, sum, x), max, sum, x);
+      const double sum = whole_exp_sum(logits, classes, logits + target);
+      loss = target_loss(odds_against(relativeTo, sum, x), relativeTo, sum, x);
     }
     losses[row] = (float)loss;
     total += loss;
@@ -209,15 +353,12 @@ static double cross_entropy_forward_backward(float *logits, const int32_t *targe
       memset(grad, 0, (size_t)classes * sizeof *grad);
     } else {
       const float x = logits[target];
-      logits[target] = -INFINITY;
-      const float max = row_max(logits, classes);
-      const double sum = row_exp(logits, grad, classes, max);
-      logits[target] = x;
-      const double odds = odds_against(max, sum, x);
+      const double sum = whole_exp(logits, grad, classes, logits + target);
+      const double odds = odds_against(relativeTo, sum, x);
       const double error = scale * (1 / (1 + 1 / odds));
       row_scale(grad, classes, (float)(sum == 0 ? error : error / sum));
       grad[target] = (float)(0 - error);
-      loss = target_loss(odds, max, sum, x);
+      loss = target_loss(odds, relativeTo, sum, x);
     }
     losses[row] = (float)loss;
     total += loss;

@@ -91,9 +91,8 @@ static int tile_reference(int width) {
     const __m128 far = _mm_andnot_ps(none, _mm_cmpge_ps(_mm_and_ps(max, magnitude), _mm_set1_ps(FAR)));
     const __m128 shift = _mm_and_ps(max, far);
     const __m128 near = _mm_andnot_ps(none, _mm_sub_ps(max, shift));
-    const __m128 n = _mm_round_ps(_mm_mul_ps(near, _mm_set1_ps(LOG2E)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     _mm_store_ps(SHIFT + i, shift);
-    _mm_store_ps(REFERENCE + i, _mm_sub_ps(n, _mm_set1_ps(HEADROOM)));
+    _mm_store_ps(REFERENCE + i, exp_reference(near));
     shifts = _mm_or_ps(shifts, far);
   }
   return _mm_movemask_ps(shifts);
