@@ -90,11 +90,17 @@ export function crossEntropy(
   checkNoOut(options?.out, reduction);
   const losses =
     reduction === "none"
-      ? checkOut(options?.out, values.kind, layout.rows, {
-          logits: values.data,
-          targets: call.raw.data,
-          weight: call.terms.weight,
-        })
+      ? checkOut(
+          options?.out,
+          values.kind,
+          layout.rows,
+          "logits",
+          values.data,
+          "targets",
+          call.raw.data,
+          "weight",
+          call.terms.weight,
+        )
       : undefined;
   const total = backend.crossEntropy(values, call.targets, call.terms, losses, layout);
   return losses ?? total / call.divisor;
@@ -110,12 +116,19 @@ export function crossEntropyWithGrad(
   const call = prepare(logits, targets, options);
   const { values, layout, reduction, divisor } = call;
   const gradOutput = checkRowGradOutput(options?.gradOutput, reduction, layout);
-  const grad = checkOut(options?.out, values.kind, values.data.length, {
-    logits: values.data,
-    targets: call.raw.data,
-    weight: call.terms.weight,
+  const grad = checkOut(
+    options?.out,
+    values.kind,
+    values.data.length,
+    "logits",
+    values.data,
+    "targets",
+    call.raw.data,
+    "weight",
+    call.terms.weight,
+    "gradOutput",
     gradOutput,
-  });
+  );
   const losses = reduction === "none" ? makeResults(values.kind, layout.rows) : undefined;
   const scale = typeof gradOutput === "number" ? scaleOf(gradOutput, divisor) : gradOutput;
   const total = backend.crossEntropyBackward(values, call.targets, call.terms, scale, losses, grad, layout);

@@ -35,7 +35,8 @@ export function elementwiseLoss(
 ): number | ResultArray {
   checkNoOut(out, call.reduction);
   const { input } = call;
-  const losses = call.reduction === "none" ? checkOut(out, input.kind, input.data.length, arraysOf(call)) : undefined;
+  const losses =
+    call.reduction === "none" ? checkOut(out, input.kind, input.data.length, ...arraysOf(call)) : undefined;
   const total = backend.elementwise(call.loss, operandsOf(call, losses), undefined);
   return losses ?? total / call.divisor;
 }
@@ -53,7 +54,7 @@ export function elementwiseLossWithGrad(
     throw wrongValue("gradOutput", `shape [${input.shape.join(", ")}]`, given.shape);
   }
   const scale = typeof given === "number" ? oneNumber(scaleOf(given, divisor)) : given;
-  const grad = checkOut(out, input.kind, input.data.length, { ...arraysOf(call), gradOutput: scale.data });
+  const grad = checkOut(out, input.kind, input.data.length, ...arraysOf(call), "gradOutput", scale.data);
   const losses = reduction === "none" ? makeResults(input.kind, input.data.length) : undefined;
   const total = backend.elementwise(call.loss, operandsOf(call, losses), { scale, grad });
   return { loss: losses ?? total / divisor, grad };
@@ -66,9 +67,9 @@ function operandsOf(
   return { input, targets, weight, posWeight, losses };
 }
 
-/** All arrays that are read while results are written. */
-function arraysOf({ names, input, targets, weight, posWeight }: ElementwiseCall): Record<string, unknown> {
-  return { [names[0]]: input.data, [names[1]]: targets.data, weight: weight?.data, posWeight: posWeight?.data };
+/** All arrays that are read while results are written, each with its name before it. */
+function arraysOf({ names, input, targets, weight, posWeight }: ElementwiseCall): readonly unknown[] {
+  return [names[0], input.data, names[1], targets.data, "weight", weight?.data, "posWeight", posWeight?.data];
 }
 
 /** The input and the targets, of one shape. */

@@ -90,7 +90,12 @@ export function numberAt({ kind, data }: Floats, index: number): number {
   return kind === "float16" ? fromFloat16(value) : kind === "bfloat16" ? fromBfloat16(value) : value;
 }
 
+/** Of which kind the results of numbers of this kind are. */
+export function resultKind(kind: FloatKind): "float32" | "float64" {
+  return kind === "float64" ? "float64" : "float32";
+}
+
 /** A fresh array for `length` results of numbers of this kind. */
 export function makeResults(kind: FloatKind, length: number): ResultArray {
-  return kind === "float64" ? new Float64Array(length) : new Float32Array(length);
+  return resultKind(kind) === "float64" ? new Float64Array(length) : new Float32Array(length);
 }

@@ -13,21 +13,21 @@ const OPTIONS = new Set(["shape", "axis", "out"]);
 
 export function logSoftmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): ResultArray {
   const { values, layout } = prepare(x, options);
-  const out = checkOut(options?.out, values.kind, values.data.length, { x: values.data });
+  const out = checkOut(options?.out, values.kind, values.data.length, "x", values.data);
   backend.logSoftmax(values, out, layout);
   return out;
 }
 
 export function softmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): ResultArray {
   const { values, layout } = prepare(x, options);
-  const out = checkOut(options?.out, values.kind, values.data.length, { x: values.data });
+  const out = checkOut(options?.out, values.kind, values.data.length, "x", values.data);
   backend.softmax(values, out, layout);
   return out;
 }
 
 export function logSumExp(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): ResultArray {
   const { values, layout } = prepare(x, options);
-  const out = checkOut(options?.out, values.kind, layout.rows, { x: values.data });
+  const out = checkOut(options?.out, values.kind, layout.rows, "x", values.data);
   backend.logSumExp(values, out, layout);
   return out;
 }
@@ -39,10 +39,15 @@ export function logSoftmaxGrad(
   options?: SoftmaxOptions,
 ): ResultArray {
   const { gradient, values, layout } = prepareGrad(gradOutput, "logProbs", logProbs, options);
-  const out = checkOut(options?.out, values.kind, values.data.length, {
-    gradOutput: gradient.data,
-    logProbs: values.data,
-  });
+  const out = checkOut(
+    options?.out,
+    values.kind,
+    values.data.length,
+    "gradOutput",
+    gradient.data,
+    "logProbs",
+    values.data,
+  );
   backend.logSoftmaxBackward(gradient, values, out, layout);
   return out;
 }
@@ -54,10 +59,15 @@ export function softmaxGrad(
   options?: SoftmaxOptions,
 ): ResultArray {
   const { gradient, values, layout } = prepareGrad(gradOutput, "probs", probs, options);
-  const out = checkOut(options?.out, values.kind, values.data.length, {
-    gradOutput: gradient.data,
-    probs: values.data,
-  });
+  const out = checkOut(
+    options?.out,
+    values.kind,
+    values.data.length,
+    "gradOutput",
+    gradient.data,
+    "probs",
+    values.data,
+  );
   backend.softmaxBackward(gradient, values, out, layout);
   return out;
 }

@@ -58,11 +58,17 @@ export function nllLoss(
   checkNoOut(options?.out, reduction);
   const losses =
     reduction === "none"
-      ? checkOut(options?.out, values.kind, layout.rows, {
-          logProbs: values.data,
-          targets: call.raw.data,
-          weight: call.weight,
-        })
+      ? checkOut(
+          options?.out,
+          values.kind,
+          layout.rows,
+          "logProbs",
+          values.data,
+          "targets",
+          call.raw.data,
+          "weight",
+          call.weight,
+        )
       : undefined;
   const total = sumLosses(call, losses);
   return losses ?? total / call.divisor;
@@ -78,12 +84,19 @@ export function nllLossWithGrad(
   const call = prepare(logProbs, targets, options);
   const { values, layout, reduction, divisor } = call;
   const gradOutput = checkRowGradOutput(options?.gradOutput, reduction, layout);
-  const grad = checkOut(options?.out, values.kind, values.data.length, {
-    logProbs: values.data,
-    targets: call.raw.data,
-    weight: call.weight,
+  const grad = checkOut(
+    options?.out,
+    values.kind,
+    values.data.length,
+    "logProbs",
+    values.data,
+    "targets",
+    call.raw.data,
+    "weight",
+    call.weight,
+    "gradOutput",
     gradOutput,
-  });
+  );
   const losses = reduction === "none" ? makeResults(values.kind, layout.rows) : undefined;
   const total = sumLosses(call, losses);
   const scale = typeof gradOutput === "number" ? scaleOf(gradOutput, divisor) : apartFrom(grad, gradOutput);
