@@ -319,12 +319,14 @@ static void softmax_forward(float *logits, float *probs, int rows, int classes) 
 static double odds_against(float max, double sum, float target) {
   if (max == INFINITY || target == INFINITY) return NAN;
   if (sum == 0) return target > -INFINITY ? 0 : NAN;
-  return sum * exp_of((double)shift_of(max) - (double)target + (log_reference(max) + drift(sum)));
+  return sum * (1 + drift(sum)) * exp_of((double)shift_of(max) - (double)target + log_reference(max));
 }
 
 static double target_loss(double odds, float max, double sum, float target) {
   return odds == INFINITY ? (double)shift_of(max) - (double)target + log_of_sum(max, sum) : log1p_of(odds);
 }
+
+static double miss(double odds) { return odds == INFINITY ? 1 : odds / (1 + odds); }
 
 static double cross_entropy_forward(float *logits, const int32_t *targets, float *losses, int rows, int classes,
                                     int32_t ignoreIndex) {
@@ -355,7 +357,7 @@ static double cross_entropy_forward_backward(float *logits, const int32_t *targe
       const float x = logits[target];
       const double sum = whole_exp(logits, grad, classes, logits + target);
       const double odds = odds_against(relativeTo, sum, x);
-      const double error = scale * (1 / (1 + 1 / odds));
+      const double error = scale * miss(odds);
       row_scale(grad, classes, (float)(sum == 0 ? error : error / sum));
       grad[target] = (float)(0 - error);
       loss = target_loss(odds, relativeTo, sum, x);
