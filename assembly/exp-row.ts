@@ -320,9 +320,11 @@ function exp_sum_loop<T>(logits: usize, n: i32, m: f32): f64 {
   const c0 = Exp.coefficient(0);
   const bias = bias_of(m);
   const size = sizeof<T>();
+  const end = Lanes.end_of_memory();
   let turns = i32x4.splat(0);
   let sum = f64x2.splat(0);
   for (; n > 0; n -= STRETCH) {
+    Lanes.touch(logits, STRETCH * size, end);
     let a = f32x4.splat(0);
     let b = a;
     for (const stop = logits + <usize>min(n, STRETCH) * size; logits < stop; logits += 8 * size) {
@@ -356,9 +358,11 @@ function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
   const c0 = Exp.coefficient(0);
   const bias = bias_of(m);
   const size = sizeof<T>();
+  const end = Lanes.end_of_memory();
   let turns = i32x4.splat(0);
   let sum = f64x2.splat(0);
   for (; n > 0; n -= STRETCH) {
+    Lanes.touch(logits, STRETCH * size, end);
     let a = f32x4.splat(0);
     let b = a;
     for (const stop = logits + <usize>min(n, STRETCH) * size; logits < stop; logits += 8 * size, out += 32) {
