@@ -83,11 +83,18 @@ export function open(command: string, { options }: Browser, page: string): () =>
     const running = browser.exitCode === null && browser.signalCode === null;
     if (running && browser.pid !== undefined) process.kill(-browser.pid, "SIGKILL");
   };
-  process.once("exit", kill);
+  const discard = (): void => {
+    rmSync(profile, { recursive: true, force: true, maxRetries: 9 });
+  };
+  const leave = (): void => {
+    kill();
+    discard();
+  };
+  process.once("exit", leave);
   return async () => {
+    process.off("exit", leave);
     kill();
     await gone;
-    process.off("exit", kill);
-    rmSync(profile, { recursive: true, force: true, maxRetries: 9 });
+    discard();
   };
 }
