@@ -4,8 +4,12 @@ import { type Block, blocksOf, bringBlock, placeBlock, takeBlock } from "./block
 import type { Floats, ResultArray } from "./floats.js";
 import type { Kernels } from "./kernels.js";
 
-/** Rows of so few classes go sixteen at a time, as rows do whose classes are not neighbours. */
-const FEW_CLASSES = 128;
+/**
+ * Rows of fewer classes go sixteen at a time, as rows do whose classes are not neighbours: from here on a row by itself is
+ * faster, and sooner where it needs no care for a target.
+ */
+const MANY_FOR_LOSSES = 128;
+const MANY_FOR_SOFTMAX = 72;
 
 /**
  * The fast kernels, which compute in float32 on float32 and halves, and know class targets only. Arrays pass through the
@@ -13,7 +17,7 @@ const FEW_CLASSES = 128;
  * for arrays that lie in the memory.
  */
 export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
-  const isTiled = ({ classes, inner }: Layout): boolean => inner > 1 || classes <= FEW_CLASSES;
+  const isTiled = ({ classes, inner }: Layout, many: number): boolean => inner > 1 || classes < many;
 
   /** Where a block of an input is read. Float32 may be where the result will be: kernels read before they write. */
   const bring = (x: Floats, block: Block, result: number): number =>
@@ -30,7 +34,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, y, block, arena.first);
       const from = bring(x, block, to);
-      if (isTiled(layout)) kernels[`${name}_tile`](from, kind, to, rows, classes, inner, stride);
+      if (isTiled(layout, MANY_FOR_SOFTMAX)) kernels[`${name}_tile`](from, kind, to, rows, classes, inner, stride);
       else kernels[name](from, kind, to, rows, classes);
       takeBlock(arena, to, y, block);
     }
@@ -48,7 +52,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       const to = placeBlock(arena, grad, block, arena.first);
       const g = bringBlock(arena, gradOutput, block, arena.first);
       const from = bringBlock(arena, y, block, arena.second);
-      if (isTiled(layout)) kernels[`${name}_tile`](g, from, to, rows, classes, inner, stride);
+      if (isTiled(layout, MANY_FOR_SOFTMAX)) kernels[`${name}_tile`](g, from, to, rows, classes, inner, stride);
       else kernels[name](g, from, to, rows, classes);
       takeBlock(arena, to, grad, block);
     }
@@ -65,7 +69,8 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
         const { row, rows, classes, inner, stride } = block;
         const to = arena.place(lse, row, arena.rowValues);
         const from = bringBlock(arena, x.data, block, arena.first);
-        if (isTiled(layout)) kernels.log_sum_exp_forward_tile(from, kind, to, rows, classes, inner, stride);
+        if (isTiled(layout, MANY_FOR_SOFTMAX))
+          kernels.log_sum_exp_forward_tile(from, kind, to, rows, classes, inner, stride);
         else kernels.log_sum_exp_forward(from, kind, to, rows, classes);
         arena.take(to, lse, row, rows);
       }
@@ -88,7 +93,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
         const x = bringBlock(arena, logits.data, block, arena.first);
         const y = arena.bringTargets(classTargets, row, rows);
         const to = placeLosses(losses, block);
-        total = isTiled(layout)
+        total = isTiled(layout, MANY_FOR_LOSSES)
           ? kernels.cross_entropy_forward_tile(
               x,
               kind,
@@ -124,7 +129,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
         const y = arena.bringTargets(classTargets, row, rows);
         const s = arena.bringScales(scales, row, rows);
         const to = placeLosses(losses, block);
-        total = isTiled(layout)
+        total = isTiled(layout, MANY_FOR_LOSSES)
           ? kernels.cross_entropy_forward_backward_tile(
               x,
               kind,
