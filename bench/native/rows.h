@@ -109,13 +109,17 @@ INLINE Block exp_stretch(const float *logits, float *out, int n, Block block, in
 // n logits, n being a multiple of 8.
 INLINE double sum_of_pairs(const float *logits, int n, float m, int clamped) {
   Block block = begin_block(m);
-  for (; n >= STRETCH; n -= STRETCH, logits += STRETCH) block = exp_sum_stretch(logits, STRETCH, block, clamped);
+  for (; n >= STRETCH; n -= STRETCH, logits += STRETCH) {
+    touch(logits);
+    block = exp_sum_stretch(logits, STRETCH, block, clamped);
+  }
   return end_block(n == 0 ? block : exp_sum_stretch(logits, n, block, clamped));
 }
 
 INLINE double exp_of_pairs(const float *logits, float *out, int n, float m, int clamped) {
   Block block = begin_block(m);
   for (; n >= STRETCH; n -= STRETCH, logits += STRETCH, out += STRETCH) {
+    touch(logits);
     block = exp_stretch(logits, out, STRETCH, block, clamped);
   }
   return end_block(n == 0 ? block : exp_stretch(logits, out, n, block, clamped));
@@ -145,9 +149,9 @@ static double lean_exp(const float *logits, float *out, int n, float m) { return
 
 static double clamped_exp(const float *logits, float *out, int n, float m) { return block_exp(logits, out, n, m, 1); }
 
-// Up to a block of logits less the row's shift; what is read ahead of the last ones may lie before them.
+// Up to a block of logits less the row's shift, with room before and behind for what is read beside them.
 static const float *shifted(const float *logits, int n, float shift) {
-  static float place[8 + BLOCK];
+  static float place[8 + BLOCK + TOUCHED];
   if (shift == 0) return logits;
   for (int i = 0; i < n; i++) place[8 + i] = logits[i] - shift;
   return place + 8;
