@@ -104,7 +104,7 @@ export function cross_entropy_forward_backward(
       const scale = load<f64>(scales);
       // The factor is waited for: without a z-loss it does not wait for a logarithm.
       const pull = zLoss === 0 ? 0 : 2 * zLoss * lse;
-      const factor = gradient_factor(error_of_others(scale, odds, weight, pull), sum);
+      const factor = row_factor(error_of_others(scale, odds, weight, pull), sum);
       if (smoothing === 0) row_scale(grad, classes, factor);
       else row_scale_offset(grad, classes, factor, <f32>(-scale * (smoothing / <f64>classes)));
       const error = error_of_target(scale, odds, weight, smoothing - smoothing / <f64>classes, pull);
@@ -173,6 +173,11 @@ export function target_gradient(error: f64): f32 {
 }
 
 /** What the exponentials of the others, which sum to `sum`, are multiplied by to sum to `error`. */
+export function row_factor(error: f64, sum: f64): f64 {
+  return sum === 0 ? error : error / sum;
+}
+
+/** The same where the sum is not far from 1. */
 export function gradient_factor(error: f64, sum: f64): f32 {
-  return <f32>(sum === 0 ? error : error / sum);
+  return <f32>row_factor(error, sum);
 }

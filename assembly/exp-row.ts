@@ -240,23 +240,33 @@ export function log_of_sum(max: f32, sum: f64): f64 {
 }
 
 /** Multiplies n floats by a factor in place. */
-export function row_scale(values: usize, n: i32, factor: f32): void {
-  const f = f32x4.splat(factor);
+export function row_scale(values: usize, n: i32, factor: f64): void {
+  const f = within_float32(values, n, factor);
   for (; n >= 8; n -= 8, values += 32) {
     const a = v128.load(values);
     const b = v128.load(values, 16);
     v128.store(values, f32x4.mul(a, f));
     v128.store(values, f32x4.mul(b, f), 16);
   }
-  for (; n > 0; n--, values += 4) store<f32>(values, load<f32>(values) * factor);
+  for (; n > 0; n--, values += 4) store<f32>(values, load<f32>(values) * f32x4.extract_lane(f, 0));
 }
 
 /** The same, and adds an offset. */
-export function row_scale_offset(values: usize, n: i32, factor: f32, offset: f32): void {
-  const f = f32x4.splat(factor);
+export function row_scale_offset(values: usize, n: i32, factor: f64, offset: f32): void {
+  const f = within_float32(values, n, factor);
   const o = f32x4.splat(offset);
   for (; n >= 4; n -= 4, values += 16) v128.store(values, f32x4.add(f32x4.mul(v128.load(values), f), o));
-  for (; n > 0; n--, values += 4) store<f32>(values, load<f32>(values) * factor + offset);
+  for (; n > 0; n--, values += 4) store<f32>(values, load<f32>(values) * f32x4.extract_lane(f, 0) + offset);
+}
+
+/**
+ * A factor as float32. Where the sum of a row is huge it can be too small for that: then 2^-64 of it goes to the values
+ * beforehand.
+ */
+function within_float32(values: usize, n: i32, factor: f64): v128 {
+  if (factor === 0 || !(abs(factor) < 7.888609052210118e-31)) return f32x4.splat(<f32>factor); // 2^-100
+  row_scale(values, n, 5.421010862427522e-20); // 2^-64
+  return f32x4.splat(<f32>(factor * 1.8446744073709552e19)); // 2^64
 }
 
 /** Writes e^x · 2^-m · factor + offset for n logits: a segment of a softmax or of a gradient. */

@@ -26,7 +26,7 @@ export interface Precision {
 }
 
 /** Float32 results of longer sums and logarithms; near certainty nothing is lost. */
-const EXACT: Precision = { relative: 1e-6, nearOne: 0 };
+export const EXACT: Precision = { relative: 1e-6, nearOne: 0 };
 /** Plain loops compute in float64, but take 1 from a probability that is rounded already. */
 const ROUNDED: Precision = { relative: 1e-6, nearOne: 2 ** -23 };
 

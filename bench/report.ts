@@ -90,8 +90,8 @@ export const LABELS: { readonly [C in Call]: string } = {
 };
 
 /** The rows of each case. */
-export function casesOf(rows: readonly Row[]): Row[][] {
-  const cases = new Map<string, Row[]>();
+export function casesOf<R extends Pick<Row, "rows" | "classes" | "call">>(rows: readonly R[]): R[][] {
+  const cases = new Map<string, R[]>();
   for (const row of rows) {
     const key = `${row.rows} ${row.classes} ${row.call}`;
     cases.set(key, [...(cases.get(key) ?? []), row]);

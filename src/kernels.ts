@@ -130,7 +130,7 @@ export type Kernels = {
   error_of_others(scale: number, odds: number, weight: number, pull: number): number;
   error_of_target(scale: number, odds: number, weight: number, share: number, pull: number): number;
   target_gradient(error: number): number;
-  gradient_factor(error: number, sum: number): number;
+  row_factor(error: number, sum: number): number;
 };
 
 type WideForward = (

@@ -186,7 +186,7 @@ export function longRows(kernels: Kernels, arena: Arena): RowEngine {
           const scale = typeof scales === "number" ? scales : Number(scales[row]);
           const pull = zLoss === 0 ? 0 : 2 * zLoss * of.lse;
           const others = kernels.error_of_others(scale, of.odds, of.weight, pull);
-          const factor = kernels.gradient_factor(others, of.sum);
+          const factor = kernels.row_factor(others, of.sum);
           const offset = -scale * (labelSmoothing / classes);
           const scaled = (from: number, kind: number, out: number, count: number) =>
             kernels.row_exp_scaled(from, kind, out, count, of.max, factor, offset);

@@ -6,8 +6,16 @@ import { describe, expect, it } from "vitest";
 import { Heap } from "../src/heap.js";
 import type { Kernels } from "../src/kernels.js";
 import { type Batch, batchOf, type FamilyName, mulberry32, type Shape } from "./inputs.js";
-import { at, sum } from "./oracle.js";
-import { expectClose, expectSameBits, float32Ulp, type Tolerance } from "./tolerances.js";
+import { at, logSoftmax, logSumExp, softmax, sum } from "./oracle.js";
+import {
+  expectClose,
+  expectSameBits,
+  float32Ulp,
+  logProbabilities,
+  logSums,
+  probabilities,
+  type Tolerance,
+} from "./tolerances.js";
 
 const FLOAT32 = 0;
 const FLOAT16 = 2;
@@ -236,6 +244,80 @@ describe.each(binaries)("cross-entropy of rows in $name", ({ kernels }) => {
         const gradErrors: Tolerance = (_, i) => at(of(Math.floor(i / batch.classes)).gradErrors, i % batch.classes);
         expectClose(`grad ${batch.name}`, grad, exactGrad, batch.classes, gradErrors);
       }
+    }
+  });
+
+  /** Rows whose first logits, by which a row is judged, are `offset` above the others. */
+  const late = (offset: number, classes: number): Batch => {
+    const batch = batchOf("normal", { rows: 7, classes });
+    const logits = batch.logits.map((x, i) => (i % classes < 16 ? x + offset : x));
+    return { ...batch, name: `${offset} ${batch.name}`, logits };
+  };
+
+  it.each([Number.NEGATIVE_INFINITY, -700, -200, -70, -63, -62, -50, -41, -30, 86, 92, 95, 300])(
+    "is exact where the first logits are %d above the others, and the same in place",
+    (offset) => {
+      for (const classes of [17, 23, 40, 200, 2053, 4099]) {
+        const batch = late(offset, classes);
+        const scales = scalesOf(batch.rows).map((scale, row) => (row < 3 ? scale : 1e-9 * scale));
+        for (const target of [0, 16, classes - 1]) {
+          const logits = { ...floatsOf(batch), targets: batch.targets.map(() => target) };
+          const { losses, grad } = lossesOf(kernels, scratch, logits, {}, scales);
+          const want = Array.from(scales, (scale, row) =>
+            exactRow(batch.logits.subarray(row * classes, (row + 1) * classes), target, {}, scale),
+          );
+          const lossError: Tolerance = (loss, row) => (want[row]?.lossError ?? 0) + float32Ulp(loss) / 2;
+          expectClose(
+            `losses ${batch.name}`,
+            losses,
+            want.map(({ loss }) => loss),
+            1,
+            lossError,
+          );
+          const gradError: Tolerance = (_, i) => at(want[Math.floor(i / classes)]?.gradErrors ?? [], i % classes);
+          expectClose(
+            `grad ${batch.name}`,
+            grad,
+            want.flatMap((row) => [...row.grad]),
+            classes,
+            gradError,
+          );
+
+          scratch.clear();
+          const x = scratch.put(batch.logits);
+          const [y, s, l] = [scratch.put(logits.targets), scratch.put(scales), scratch.put(losses)];
+          kernels.cross_entropy_forward_backward(x, 0, y, 0, s, l, x, batch.rows, classes, IGNORED, 8, 0, 0, 0);
+          expectSameBits(`in place ${batch.name}`, scratch.floats(x, grad.length), grad);
+          expectSameBits(`losses in place ${batch.name}`, scratch.floats(l, batch.rows), losses);
+        }
+        scratch.clear();
+        const x = scratch.put(batch.logits);
+        const [lse, out] = [scratch.put(new Float32Array(7)), scratch.put(new Float32Array(7 * classes))];
+        kernels.log_sum_exp_forward(x, FLOAT32, lse, 7, classes);
+        expectClose(`lse ${batch.name}`, scratch.floats(lse, 7), logSumExp(batch.logits, classes), 1, logSums);
+        kernels.log_softmax_forward(x, FLOAT32, out, 7, classes);
+        const logProbs = scratch.floats(out, 7 * classes);
+        expectClose(batch.name, logProbs, logSoftmax(batch.logits, classes), classes, logProbabilities);
+        kernels.softmax_forward(x, FLOAT32, out, 7, classes);
+        const probs = scratch.floats(out, 7 * classes);
+        expectClose(batch.name, probs, softmax(batch.logits, classes), classes, probabilities);
+        kernels.softmax_forward(x, FLOAT32, x, 7, classes);
+        expectSameBits(`in place ${batch.name}`, scratch.floats(x, 7 * classes), probs);
+        expect(scratch.intact).toBe(true);
+      }
+    },
+  );
+
+  it("comes to the same bits whether or not other rows had to be clamped", () => {
+    for (const classes of [200, 1003, 4099]) {
+      const batch = batchOf("peaked", { rows: 7, classes });
+      const scales = scalesOf(7);
+      const alone = lossesOf(kernels, scratch, floatsOf(batch), {}, scales);
+      const masked = batchOf("masked", { rows: 1, classes });
+      lossesOf(kernels, scratch, floatsOf(masked), {}, scales.subarray(0, 1));
+      const after = lossesOf(kernels, scratch, floatsOf(batch), {}, scales);
+      expectSameBits("losses", after.losses, alone.losses);
+      expectSameBits("grad", after.grad, alone.grad);
     }
   });
 

@@ -84,7 +84,7 @@ for (const [count, classes] of SHAPES) {
     console.log(`${formatCase(measured)}\n`);
   }
 }
-for (const { close } of peers) close?.();
+for (const { close } of peers) await close?.();
 console.log(formatTargets(cases));
 
 if (writeSection) {

@@ -10,7 +10,7 @@ export interface Peer {
   /** What lies ready before a call, and what a call's time holds besides the arithmetic. */
   readonly terms: string;
   prepare(call: Call, inputs: Inputs): Promise<Prepared>;
-  close?(): void;
+  close?(): void | Promise<void>;
 }
 
 /** A call whose inputs, graph or session are ready. It returns the loss, or where there is none 0. */

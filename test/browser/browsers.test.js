@@ -5,28 +5,20 @@
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
 import { before, describe, it } from "node:test";
 import { createCore } from "../../dist/index.js";
-import { browsers, find, open } from "./browsers.js";
-import { serve } from "./serve.js";
+import { browsers, find } from "../../scripts/browsers.js";
+import { openTab } from "../../scripts/tab.js";
 import { report } from "./workload.js";
 
 const PAGE = "test/browser/page.html";
-const PATIENCE = 60_000;
 
 /** What a page says of these backends that is served with these headers. */
-async function visit(command, browser, backends, headers = {}) {
-  const server = await serve(headers);
+async function visit(command, browser, backends, headers) {
   const query = backends.map((backend) => `backend=${backend}`).join("&");
-  const close = open(command, browser, `http://127.0.0.1:${server.address().port}/${PAGE}?${query}`);
-  try {
-    const [reports] = await once(server, "report", { signal: AbortSignal.timeout(PATIENCE) });
-    return reports;
-  } finally {
-    await close();
-    server.close();
-  }
+  const tab = await openTab(command, browser, `${PAGE}?${query}`, headers);
+  await tab.close();
+  return JSON.parse(tab.greeting);
 }
 
 function assertClose(actual, expected) {
