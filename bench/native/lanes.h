@@ -8,6 +8,17 @@ static inline __m128 pmax(__m128 a, __m128 b) { return _mm_max_ps(b, a); }
 
 static inline __m128 pmin(__m128 a, __m128 b) { return _mm_min_ps(b, a); }
 
+// How many floats ahead loops touch the memory, and how many there must be behind the last one.
+#define AHEAD 512
+#define TOUCHED (AHEAD + 32)
+
+// Touches two lines of the cache ahead: loads, since a prefetch gives up where the page is not known yet.
+static inline void touch(const float *at) {
+  const volatile float *ahead = at + AHEAD;
+  (void)ahead[0];
+  (void)ahead[16];
+}
+
 static inline float lanes_max(__m128 v) {
   v = pmax(v, _mm_shuffle_ps(v, v, _MM_SHUFFLE(1, 0, 3, 2)));
   return _mm_cvtss_f32(pmax(v, _mm_shuffle_ps(v, v, _MM_SHUFFLE(2, 3, 0, 1))));

@@ -104,7 +104,7 @@ int main(int count, char **arguments) {
   const int rows = atoi(arguments[2]), classes = atoi(arguments[3]);
   const size_t values = (size_t)rows * (size_t)classes;
   const size_t at = strtoull(arguments[4], NULL, 10), to = strtoull(arguments[5], NULL, 10);
-  char *memory = pages((at > to ? at : to) + values * sizeof(float));
+  char *memory = pages((at > to ? at : to) + (values + TOUCHED) * sizeof(float));
   const Call call = {
       rows,
       classes,

@@ -109,13 +109,17 @@ INLINE Block exp_stretch(const float *logits, float *out, int n, Block block, in
 // n logits, n being a multiple of 8.
 INLINE double sum_of_pairs(const float *logits, int n, float m, int clamped) {
   Block block = begin_block(m);
-  for (; n >= STRETCH; n -= STRETCH, logits += STRETCH) block = exp_sum_stretch(logits, STRETCH, block, clamped);
+  for (; n >= STRETCH; n -= STRETCH, logits += STRETCH) {
+    touch(logits);
+    block = exp_sum_stretch(logits, STRETCH, block, clamped);
+  }
   return end_block(n == 0 ? block : exp_sum_stretch(logits, n, block, clamped));
 }
 
 INLINE double exp_of_pairs(const float *logits, float *out, int n, float m, int clamped) {
   Block block = begin_block(m);
   for (; n >= STRETCH; n -= STRETCH, logits += STRETCH, out += STRETCH) {
+    touch(logits);
     block = exp_stretch(logits, out, STRETCH, block, clamped);
   }
   return end_block(n == 0 ? block : exp_stretch(logits, out, n, block, clamped));
@@ -145,9 +149,9 @@ static double lean_exp(const float *logits, float *out, int n, float m) { return
 
 static double clamped_exp(const float *logits, float *out, int n, float m) { return block_exp(logits, out, n, m, 1); }
 
-// Up to a block of logits less the row's shift; what is read ahead of the last ones may lie before them.
+// Up to a block of logits less the row's shift, with room before and behind for what is read beside them.
 static const float *shifted(const float *logits, int n, float shift) {
-  static float place[8 + BLOCK];
+  static float place[8 + BLOCK + TOUCHED];
   if (shift == 0) return logits;
   for (int i = 0; i < n; i++) place[8 + i] = logits[i] - shift;
   return place + 8;
@@ -263,14 +267,23 @@ static double whole_exp(float *logits, float *out, int n, float *hole) {
 
 static double log_of_sum(float max, double sum) { return log_reference(max) + log_of(sum) + drift(sum); }
 
-static void row_scale(float *values, int n, float factor) {
-  const __m128 f = _mm_set1_ps(factor);
+static void row_scale(float *values, int n, double factor);
+
+static float within_float32(float *values, int n, double factor) {
+  if (factor == 0 || !(fabs(factor) < 0x1p-100)) return (float)factor;
+  row_scale(values, n, 0x1p-64);
+  return (float)(factor * 0x1p64);
+}
+
+static void row_scale(float *values, int n, double factor) {
+  const float narrow = within_float32(values, n, factor);
+  const __m128 f = _mm_set1_ps(narrow);
   for (; n >= 8; n -= 8, values += 8) {
     const __m128 a = _mm_loadu_ps(values), b = _mm_loadu_ps(values + 4);
     _mm_storeu_ps(values, _mm_mul_ps(a, f));
     _mm_storeu_ps(values + 4, _mm_mul_ps(b, f));
   }
-  for (; n > 0; n--, values++) *values *= factor;
+  for (; n > 0; n--, values++) *values *= narrow;
 }
 
 static double log_sum_exp_of(float max, double sum) {
@@ -358,7 +371,7 @@ static double cross_entropy_forward_backward(float *logits, const int32_t *targe
       const double sum = whole_exp(logits, grad, classes, logits + target);
       const double odds = odds_against(relativeTo, sum, x);
       const double error = scale * miss(odds);
-      row_scale(grad, classes, (float)(sum == 0 ? error : error / sum));
+      row_scale(grad, classes, sum == 0 ? error : error / sum);
       grad[target] = (float)(0 - error);
       loss = target_loss(odds, relativeTo, sum, x);
     }
