@@ -16,7 +16,8 @@
 #include "rows.h"
 #include "tile.h"
 
-#define FEW_CLASSES 128
+#define MANY_FOR_LOSSES 128
+#define MANY_FOR_SOFTMAX 72
 #define IGNORE_INDEX -100
 #define MOST_TIMES 100000
 
@@ -33,31 +34,31 @@ typedef struct {
 } Call;
 
 static double log_sum_exp(Call c) {
-  if (c.classes <= FEW_CLASSES) log_sum_exp_forward_tile(c.logits, c.out, c.rows, c.classes);
+  if (c.classes < MANY_FOR_SOFTMAX) log_sum_exp_forward_tile(c.logits, c.out, c.rows, c.classes);
   else log_sum_exp_forward(c.logits, c.out, c.rows, c.classes);
   return 0;
 }
 
 static double log_softmax(Call c) {
-  if (c.classes <= FEW_CLASSES) log_softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
+  if (c.classes < MANY_FOR_SOFTMAX) log_softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
   else log_softmax_forward(c.logits, c.out, c.rows, c.classes);
   return 0;
 }
 
 static double softmax(Call c) {
-  if (c.classes <= FEW_CLASSES) softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
+  if (c.classes < MANY_FOR_SOFTMAX) softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
   else softmax_forward(c.logits, c.out, c.rows, c.classes);
   return 0;
 }
 
 static double cross_entropy(Call c) {
-  return c.classes <= FEW_CLASSES
+  return c.classes < MANY_FOR_LOSSES
              ? cross_entropy_forward_tile(c.logits, c.targets, c.losses, c.rows, c.classes, IGNORE_INDEX)
              : cross_entropy_forward(c.logits, c.targets, c.losses, c.rows, c.classes, IGNORE_INDEX);
 }
 
 static double cross_entropy_with_grad(Call c) {
-  return c.classes <= FEW_CLASSES ? cross_entropy_forward_backward_tile(c.logits, c.targets, 1, c.losses, c.out,
+  return c.classes < MANY_FOR_LOSSES ? cross_entropy_forward_backward_tile(c.logits, c.targets, 1, c.losses, c.out,
                                                                         c.rows, c.classes, IGNORE_INDEX)
                                   : cross_entropy_forward_backward(c.logits, c.targets, 1, c.losses, c.out, c.rows,
                                                                    c.classes, IGNORE_INDEX);
