@@ -9,7 +9,7 @@
 import { Exp, FAR } from "./exp";
 import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
-import { Half } from "./widen";
+import { widen, widen_all } from "./widen";
 
 export const LANES: i32 = 16;
 export const CHUNK: i32 = 256;
@@ -121,19 +121,21 @@ function tile_load_floats(tile: usize, array: usize, first: i32, n: i32): void {
 function tile_load_halves(tile: usize, array: usize, kind: i32, first: i32, n: i32): void {
   const step = classStride >> 1;
   const at = array + <usize>first * step;
-  if (arrangement === NEIGHBOURS) {
+  if (arrangement === ROWS && first === 0 && n < CHUNK) {
+    // All sixteen rows in one stretch, as float32 in the place of a second input.
+    const start = load<u32>(START);
+    widen_all(array + (start >> 1), SECOND, SECOND + ((<usize>n) << 6), kind);
+    tile_load_floats(tile, SECOND - start, 0, n);
+  } else if (arrangement === NEIGHBOURS) {
     let from = at + (load<u32>(START) >> 1);
     for (let c = 0; c < n; c++, from += step, tile += CLASS) {
-      v128.store(tile, Half.load4(from, kind));
-      v128.store(tile, Half.load4(from + 8, kind), 16);
-      v128.store(tile, Half.load4(from + 16, kind), 32);
-      v128.store(tile, Half.load4(from + 24, kind), 48);
+      widen_all(from, tile, tile + CLASS, kind);
     }
   } else {
     for (let lane = 0; lane < <i32>(width >> 2); lane++, tile += 4) {
       let from = at + (load<u32>(START + ((<usize>lane) << 2)) >> 1);
       let to = tile;
-      for (let c = 0; c < n; c++, from += step, to += CLASS) store<f32>(to, Half.load(from, kind));
+      for (let c = 0; c < n; c++, from += step, to += CLASS) store<f32>(to, widen(from, kind));
     }
   }
 }

@@ -1,32 +1,40 @@
 /**
- * The two half-precision kinds as float32, which holds all of their values. bfloat16 is the upper half of a float32.
- * float16 moves to float32's places, where its exponent lacks 112; below its normal numbers the leading 1 is lent and
- * taken off again, and from its largest exponent up, Infinity and NaN, float32's own is set.
+ * The two half-precision kinds as float32, which holds all of their values. A bfloat16 is the upper half of a float32. A
+ * float16 has its sign, exponent and fraction moved to float32's places, which makes it 2^-112 of its value; the
+ * multiplication that mends this is exact and normalises subnormal numbers. Infinity and NaN come out of it from 65536
+ * on, and get float32's own exponent.
  */
 import { BFLOAT16 } from "./kinds";
 
-export abstract class Half {
-  /** Four halves, each in the low bits of an int32 lane whose high bits are 0. */
-  @inline static widen(bits: v128, kind: i32): v128 {
-    return kind === BFLOAT16 ? i32x4.shl(bits, 16) : Half.widen_float16(bits);
-  }
+const TABLE = memory.data<u32>([
+  0x8fffffff, // where sign, exponent and fraction come to stand
+  0x77800000, // 2^112
+  0x47800000, // 65536
+  0x7f800000, // Infinity
+]);
 
-  static widen_float16(bits: v128): v128 {
-    const magnitude = i32x4.shl(v128.and(bits, i32x4.splat(0x7fff)), 13);
-    const moved = i32x4.add(magnitude, i32x4.splat(0x38000000));
-    const small = f32x4.sub(i32x4.add(moved, i32x4.splat(0x00800000)), f32x4.splat(6.103515625e-5));
-    const special = v128.and(i32x4.gt_u(moved, i32x4.splat(0x477fffff)), i32x4.splat(0x7f800000));
-    const value = v128.bitselect(small, v128.or(moved, special), i32x4.lt_u(moved, i32x4.splat(0x38800000)));
-    return v128.or(value, i32x4.shl(v128.and(bits, i32x4.splat(0x8000)), 16));
-  }
+/** A half, and behind it its value: nothing may be read beyond what is asked for. */
+const ONE = memory.data(32, 16);
 
-  /** The half at `at`. */
-  static load(at: usize, kind: i32): f32 {
-    return f32x4.extract_lane(Half.widen(i32x4.splat(load<u16>(at)), kind), 0);
-  }
+/** The half at `at`. */
+export function widen(at: usize, kind: i32): f32 {
+  store<u16>(ONE, load<u16>(at));
+  widen_all(ONE, ONE + 16, ONE + 32, kind);
+  return load<f32>(ONE, 16);
+}
 
-  /** The four halves at `at`. */
-  @inline static load4(at: usize, kind: i32): v128 {
-    return Half.widen(v128.load16x4_u(at), kind);
+/** Writes the halves from `from` as float32 from `to` to `end`, four at a time. */
+export function widen_all(from: usize, to: usize, end: usize, kind: i32): void {
+  if (kind === BFLOAT16) {
+    for (; to < end; to += 16, from += 8) v128.store(to, i32x4.shl(v128.load16x4_u(from), 16));
+    return;
+  }
+  const places = v128.load32_splat(TABLE);
+  const scale = v128.load32_splat(TABLE, 4);
+  const last = v128.load32_splat(TABLE, 8);
+  const infinity = v128.load32_splat(TABLE, 12);
+  for (; to < end; to += 16, from += 8) {
+    const v = f32x4.mul(v128.and(i32x4.shl(v128.load16x4_s(from), 13), places), scale);
+    v128.store(to, v128.or(v, v128.and(f32x4.ge(f32x4.abs(v), last), infinity)));
   }
 }
