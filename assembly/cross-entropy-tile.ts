@@ -8,29 +8,31 @@ import {
   CHUNK,
   LANES,
   MAX,
-  OWN,
   REFERENCE,
   SHIFT,
   SUM,
   TILE,
   tile_add,
   tile_begin,
+  tile_clear,
   tile_exp,
   tile_load,
+  tile_max,
   tile_place,
+  tile_reference,
   tile_scale,
   tile_shift,
   tile_store,
   tile_subtract,
-  tile_take,
   width,
 } from "./tile";
 import { log1p, Wide } from "./wide";
 
-// One number a lane: int32 targets with -1 where the row is ignored, and masks of those that are not; float32 factors and
-// gradients; float64 odds and losses, and masks of those that are ordinary numbers.
+// One number a lane: int32 targets with -1 where the row is ignored, and masks of those that are not; float32 logits of
+// the targets, factors and gradients; float64 odds and losses, and masks of those that are ordinary numbers.
 const TARGETS = memory.data(64, 16);
 const KEPT = memory.data(64, 16);
+const OWN = memory.data(64, 16);
 const FACTORS = memory.data(64, 16);
 const GRADIENTS = memory.data(64, 16);
 const ODDS = memory.data(128, 16);
@@ -69,7 +71,7 @@ export function cross_entropy_forward_tile(
     const count = tile_begin(row, rows, classes, inner, stride);
     read_targets(targets + ((<usize>row) << 2), count, ignoreIndex);
     if (smoothing !== 0) sum_logits(logits, kind, classes);
-    tile_take(logits, kind, classes, TARGETS);
+    take_exponentials(logits, kind, classes, read_maxima(logits, kind, classes));
     compute_losses();
     if (more) add_terms(weights, smoothing, zLoss, classes);
     total = write_losses(losses + ((<usize>row) << 2), count, total);
@@ -101,7 +103,8 @@ export function cross_entropy_forward_backward_tile(
     const count = tile_begin(row, rows, classes, inner, stride);
     read_targets(targets + ((<usize>row) << 2), count, ignoreIndex);
     if (smoothing !== 0) sum_logits(logits, kind, classes);
-    const shifted = tile_take(logits, kind, classes, TARGETS);
+    const shifted = read_maxima(logits, kind, classes);
+    take_exponentials(logits, kind, classes, shifted);
     compute_losses();
     compute_factors(scales + <usize>row * scaleStride, count, scaleStride);
     if (more) {
@@ -144,6 +147,39 @@ function sum_logits(logits: usize, kind: i32, classes: i32): void {
     const n = min(CHUNK, classes - first);
     tile_load(TILE, logits, kind, first, n);
     tile_add(n, SUM_OF_LOGITS);
+  }
+}
+
+/** The maxima of the others, and with them the references; whether there is a shift. A single chunk stays in the tile. */
+function read_maxima(logits: usize, kind: i32, classes: i32): bool {
+  tile_clear();
+  for (let first = 0; first < classes; first += CHUNK) {
+    const n = min(CHUNK, classes - first);
+    load_others(logits, kind, first, n);
+    tile_max(n);
+  }
+  return tile_reference();
+}
+
+/** The exponentials of the others and their sums. A single chunk of them stays in the tile. */
+function take_exponentials(logits: usize, kind: i32, classes: i32, shifted: bool): void {
+  for (let first = 0; first < classes; first += CHUNK) {
+    const n = min(CHUNK, classes - first);
+    if (classes > CHUNK) load_others(logits, kind, first, n);
+    if (shifted) tile_shift(n);
+    tile_exp(n);
+  }
+}
+
+/** A chunk with -Infinity in place of the targets, whose logits are kept. */
+function load_others(logits: usize, kind: i32, first: i32, n: i32): void {
+  tile_load(TILE, logits, kind, first, n);
+  for (let lane = 0; lane < <i32>(width >> 2); lane++) {
+    const offset = (<usize>lane) << 2;
+    const place = tile_place(TILE, lane, load<i32>(TARGETS + offset), first, n);
+    if (place === 0) continue;
+    store<f32>(OWN + offset, load<f32>(place));
+    store<f32>(place, -Infinity);
   }
 }
 

@@ -20,11 +20,12 @@ import {
   tile_clear,
   tile_exp,
   tile_load,
+  tile_max,
   tile_place,
+  tile_reference,
   tile_scale,
   tile_shift,
   tile_store,
-  tile_take,
   width,
 } from "./tile";
 import { Wide } from "./wide";
@@ -48,7 +49,7 @@ export function log_sum_exp_forward_tile(
 ): void {
   for (let row = 0; row < rows; row += LANES) {
     const count = tile_begin(row, rows, classes, inner, stride);
-    tile_take(logits, kind, classes, 0);
+    take_exponentials(logits, kind, classes, read_maxima(logits, kind, classes));
     compute_logarithms();
     for (let lane = 0; lane < count; lane++) {
       store<f32>(lse + ((<usize>(row + lane)) << 2), log_sum_exp_of_lane(logits, kind, lane, classes));
@@ -67,7 +68,7 @@ export function log_softmax_forward_tile(
 ): void {
   for (let row = 0; row < rows; row += LANES) {
     tile_begin(row, rows, classes, inner, stride);
-    tile_take(logits, kind, classes, 0);
+    take_exponentials(logits, kind, classes, read_maxima(logits, kind, classes));
     compute_logarithms();
     split_logarithms();
     for (let first = 0; first < classes; first += CHUNK) {
@@ -90,7 +91,8 @@ export function softmax_forward_tile(
 ): void {
   for (let row = 0; row < rows; row += LANES) {
     tile_begin(row, rows, classes, inner, stride);
-    const shifted = tile_take(logits, kind, classes, 0);
+    const shifted = read_maxima(logits, kind, classes);
+    take_exponentials(logits, kind, classes, shifted);
     compute_factors();
     for (let first = 0; first < classes; first += CHUNK) {
       const n = min(CHUNK, classes - first);
@@ -157,6 +159,27 @@ export function softmax_backward_tile(
       multiply_deviations(n);
       tile_store(TILE, grad, first, n);
     }
+  }
+}
+
+/** The maxima of the rows, and with them the references; whether there is a shift. A single chunk stays in the tile. */
+function read_maxima(logits: usize, kind: i32, classes: i32): bool {
+  tile_clear();
+  for (let first = 0; first < classes; first += CHUNK) {
+    const n = min(CHUNK, classes - first);
+    tile_load(TILE, logits, kind, first, n);
+    tile_max(n);
+  }
+  return tile_reference();
+}
+
+/** The exponentials and their sums. A single chunk of them stays in the tile. */
+function take_exponentials(logits: usize, kind: i32, classes: i32, shifted: bool): void {
+  for (let first = 0; first < classes; first += CHUNK) {
+    const n = min(CHUNK, classes - first);
+    if (classes > CHUNK) tile_load(TILE, logits, kind, first, n);
+    if (shifted) tile_shift(n);
+    tile_exp(n);
   }
 }
 

@@ -31,8 +31,6 @@ export const MAX = memory.data(64, 16);
 export const SHIFT = memory.data(64, 16);
 export const REFERENCE = memory.data(64, 16);
 export const SUM = memory.data(128, 16);
-/** The logits that were left out. */
-export const OWN = memory.data(64, 16);
 
 /** Where the lanes' class 0 lies, in bytes from the array's beginning. Lanes without a row repeat the first. */
 const START = memory.data(64, 16);
@@ -196,7 +194,7 @@ export function tile_clear(): void {
 }
 
 /** Takes n classes into the maxima; NaN counts as -Infinity here and shows in the sums. */
-function tile_max(n: i32): void {
+export function tile_max(n: i32): void {
   for (let i: usize = 0; i < width; i += 16) {
     let max = v128.load(MAX + i);
     const end = TILE + i + <usize>n * CLASS;
@@ -208,7 +206,7 @@ function tile_max(n: i32): void {
 /**
  * The rows' shifts and references from their maxima, as `shift_of` and `reference` have them; whether there is a shift.
  */
-function tile_reference(): bool {
+export function tile_reference(): bool {
   let shifts = i32x4.splat(0);
   for (let i: usize = 0; i < width; i += 16) {
     const max = v128.load(MAX + i);
@@ -222,71 +220,6 @@ function tile_reference(): bool {
     shifts = v128.or(shifts, far);
   }
   return v128.any_true(shifts);
-}
-
-/**
- * A row of several chunks is taken relative to the maximum of its first, unless a later one has more than this beyond it:
- * float32 would hold much more, but what the rounding of ln 2 adds grows with it.
- */
-const CLIMB: f32 = 8;
-const FIRST_MAX = memory.data(64, 16);
-
-/** The maxima that the references are made from; whether those of the first chunk will do for all lanes. */
-function settle(): bool {
-  let climbs = i32x4.splat(0);
-  for (let i: usize = 0; i < width; i += 16) {
-    const first = v128.load(FIRST_MAX + i);
-    const max = v128.load(MAX + i);
-    const climb = f32x4.gt(max, f32x4.add(first, f32x4.splat(CLIMB)));
-    v128.store(MAX + i, v128.bitselect(max, first, climb));
-    climbs = v128.or(climbs, climb);
-  }
-  return !v128.any_true(climbs);
-}
-
-/**
- * The exponentials of rows in `array` and their sums, and whether there is a shift. A single chunk of them stays in the
- * tile. `targets`, if not 0, is where a class a lane stands that counts as -Infinity, or -1.
- */
-export function tile_take(array: usize, kind: i32, classes: i32, targets: usize): bool {
-  tile_clear();
-  let n = min(CHUNK, classes);
-  load_without(array, kind, 0, n, targets);
-  tile_max(n);
-  let shifted = tile_reference();
-  if (shifted) tile_shift(n);
-  tile_exp(n);
-  if (classes <= CHUNK) return shifted;
-  memory.copy(FIRST_MAX, MAX, 64);
-  for (let first = CHUNK; first < classes; first += CHUNK) {
-    n = min(CHUNK, classes - first);
-    load_without(array, kind, first, n, targets);
-    tile_max(n);
-    if (shifted) tile_shift(n);
-    tile_exp(n);
-  }
-  if (settle()) return shifted;
-  shifted = tile_reference();
-  memory.fill(SUM, 0, 128);
-  for (let first = 0; first < classes; first += CHUNK) {
-    n = min(CHUNK, classes - first);
-    load_without(array, kind, first, n, targets);
-    if (shifted) tile_shift(n);
-    tile_exp(n);
-  }
-  return shifted;
-}
-
-function load_without(array: usize, kind: i32, first: i32, n: i32, targets: usize): void {
-  tile_load(TILE, array, kind, first, n);
-  if (targets === 0) return;
-  for (let lane = 0; lane < <i32>(width >> 2); lane++) {
-    const offset = (<usize>lane) << 2;
-    const place = tile_place(TILE, lane, load<i32>(targets + offset), first, n);
-    if (place === 0) continue;
-    store<f32>(OWN + offset, load<f32>(place));
-    store<f32>(place, -Infinity);
-  }
 }
 
 /** Takes the shifts off n classes. */
