@@ -1,55 +1,86 @@
 /**
- * The cross-entropy of class targets, sixteen rows at a time: the same formulas as in cross-entropy.ts, on a lane a row,
- * over the arrays that tile.ts describes. `rows` counts outer · inner; targets, losses and scales hold one value a row.
+ * The cross-entropy of class targets, a tile of rows at a time: the same formulas as in cross-entropy.ts, over the arrays
+ * that tile.ts describes. `rows` counts outer · inner; targets, losses and scales hold one value a row.
  */
-import { gradient_factor, miss, odds_against, target_gradient, target_loss } from "./cross-entropy";
-import { LN2, LOG_KAPPA } from "./exp";
 import {
-  CHUNK,
-  LANES,
-  MAX,
-  REFERENCE,
-  SHIFT,
-  SUM,
+  cross_entropy_forward,
+  cross_entropy_forward_backward,
+  error_of_others,
+  error_of_target,
+  row_factor,
+  row_loss,
+  target_gradient,
+  weight_of,
+} from "./cross-entropy";
+import { INVERSE_KAPPA, LN2 } from "./exp";
+import { size_of, value_at } from "./half";
+import { FLOAT32 } from "./kinds";
+import { Lanes } from "./lanes";
+import {
+  along,
+  chunk,
+  classStride,
+  count,
+  LARGEST,
+  LEAST,
+  LEAST_OF_ALL,
+  pitch,
+  place,
+  positions,
+  SUMS,
   TILE,
-  tile_add,
+  tile_again,
   tile_begin,
-  tile_clear,
+  tile_bring,
   tile_exp,
-  tile_load,
-  tile_max,
-  tile_place,
-  tile_reference,
+  tile_less,
+  tile_refer,
   tile_scale,
-  tile_shift,
-  tile_store,
-  tile_subtract,
-  width,
+  tile_scale_offset,
+  tile_sum,
+  tile_take,
+  unit,
+  whole,
 } from "./tile";
-import { log1p, Wide } from "./wide";
+import { Wide } from "./wide";
 
-// One number a lane: int32 targets with -1 where the row is ignored, and masks of those that are not; float32 logits of
-// the targets, factors and gradients; float64 odds and losses, and masks of those that are ordinary numbers.
-const TARGETS = memory.data(64, 16);
-const KEPT = memory.data(64, 16);
-const OWN = memory.data(64, 16);
-const FACTORS = memory.data(64, 16);
-const GRADIENTS = memory.data(64, 16);
-const ODDS = memory.data(128, 16);
-const LOSSES = memory.data(128, 16);
-const ORDINARY = memory.data(128, 16);
+// One number a row: where its target is, or class 0 where it is ignored, in bytes from the tile's first logit in an array
+// of float32, and in the tile; masks of the rows that are not ignored; and in float32 the targets' logits and gradients,
+// and what the others' exponentials are multiplied by and what is added.
+const AT = memory.data(1040, 16);
+const IN_TILE = memory.data(1040, 16);
+const KEPT = memory.data(1040, 16);
+const OWN = memory.data(1040, 16);
+const GRADIENTS = memory.data(1040, 16);
+const FACTORS = memory.data(1040, 16);
+const OFFSETS = memory.data(1040, 16);
 
-// For smoothing: float64 sums of the logits, and what every class of a row's gradient is less by, in float32.
-const SUM_OF_LOGITS = memory.data(128, 16);
-const SHARES = memory.data(64, 16);
+// In float64: the odds against the targets, with zeros behind the last up to sixteen rows, the inverse of the targets'
+// exponentials, the losses, and the means of the logits less the targets'.
+const ODDS = memory.data(2176, 16);
+const INVERSES = memory.data(2064, 16);
+const LOSSES = memory.data(2064, 16);
+const MEANS = memory.data(2064, 16);
+
+const LANE = memory.data<i32>([0, 1, 2, 3], 16);
+
+/**
+ * Rows with other odds than from 2^-50 to 2^50 are left to the kernels for whole rows. Those with such odds have, by
+ * themselves, a sum within bounds: it makes no difference to a row whether it is taken with others.
+ */
+const LEAST_ODDS: f64 = 8.881784197001252e-16;
+const LARGEST_ODDS: f64 = 1125899906842624;
+
+const MIN_NORMAL: f64 = 1.1754943508222875e-38;
 
 /**
  * `kind` is FLOAT32, FLOAT16 or BFLOAT16, and says what the logits are; `weights` is the place of one float64 a class, or
- * 0; `smoothing` is ε, not together with weights. A kept row's loss and gradient are those of
+ * 0; `losses` is 0 where only their sum is wanted; `smoothing` is ε, not together with weights; `spare` has room for a row
+ * of float32, unless rows are neighbours. A kept row's loss and gradient are those of
  *
  *   w_y (1 - ε) (lse - x_y) + ε (lse - Σ x / classes) + zLoss · lse²
  *
- * Returns `total` plus the losses, added in the rows' order.
+ * Returns `total` plus the losses.
  */
 export function cross_entropy_forward_tile(
   logits: usize,
@@ -65,16 +96,25 @@ export function cross_entropy_forward_tile(
   smoothing: f64,
   zLoss: f64,
   total: f64,
+  spare: usize,
 ): f64 {
-  const more = weights !== 0 || smoothing !== 0 || zLoss !== 0;
-  for (let row = 0; row < rows; row += LANES) {
-    const count = tile_begin(row, rows, classes, inner, stride);
-    read_targets(targets + ((<usize>row) << 2), count, ignoreIndex);
-    if (smoothing !== 0) sum_logits(logits, kind, classes);
-    take_exponentials(logits, kind, classes, read_maxima(logits, kind, classes));
-    compute_losses();
-    if (more) add_terms(weights, smoothing, zLoss, classes);
-    total = write_losses(losses + ((<usize>row) << 2), count, total);
+  const isPlain = weights === 0 && smoothing === 0 && zLoss === 0;
+  let alone = 0;
+  for (let row = 0; row < rows; row += count) {
+    tile_begin(row, alone > 0 ? 1 : rows - row, classes, inner, stride);
+    const y = targets + ((<usize>row) << 2);
+    const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
+    if (take(logits, kind, y, classes, ignoreIndex, smoothing !== 0)) {
+      if (isPlain && l === 0) total += sum_of_losses();
+      else total = add_losses(y, weights, l, isPlain, smoothing, zLoss, total);
+    } else if (count > 1) {
+      alone = tile_again();
+    } else {
+      const x = tile_bring(logits, kind, classes, spare);
+      const k = along ? kind : FLOAT32;
+      total = cross_entropy_forward(x, k, y, weights, l, 1, classes, ignoreIndex, smoothing, zLoss, total);
+    }
+    alone--;
   }
   return total;
 }
@@ -97,224 +137,305 @@ export function cross_entropy_forward_backward_tile(
   smoothing: f64,
   zLoss: f64,
   total: f64,
+  spare: usize,
 ): f64 {
-  const more = weights !== 0 || smoothing !== 0 || zLoss !== 0;
-  for (let row = 0; row < rows; row += LANES) {
-    const count = tile_begin(row, rows, classes, inner, stride);
-    read_targets(targets + ((<usize>row) << 2), count, ignoreIndex);
-    if (smoothing !== 0) sum_logits(logits, kind, classes);
-    const shifted = read_maxima(logits, kind, classes);
-    take_exponentials(logits, kind, classes, shifted);
-    compute_losses();
-    compute_factors(scales + <usize>row * scaleStride, count, scaleStride);
-    if (more) {
-      add_terms_to_gradients(scales + <usize>row * scaleStride, count, scaleStride, weights, smoothing, zLoss, classes);
-      add_terms(weights, smoothing, zLoss, classes);
+  const isPlain = weights === 0 && smoothing === 0 && zLoss === 0;
+  let alone = 0;
+  for (let row = 0; row < rows; row += count) {
+    tile_begin(row, alone > 0 ? 1 : rows - row, classes, inner, stride);
+    const y = targets + ((<usize>row) << 2);
+    const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
+    const s = scales + <usize>row * scaleStride;
+    const isGood = take(logits, kind, y, classes, ignoreIndex, smoothing !== 0);
+    const sum = !isGood
+      ? 0
+      : isPlain && l === 0
+        ? total + sum_of_losses()
+        : add_losses(y, weights, l, isPlain, smoothing, zLoss, total);
+    if (
+      isGood &&
+      (isPlain
+        ? compute_gradients(s, scaleStride)
+        : compute_gradients_of_terms(y, weights, s, scaleStride, classes, smoothing, zLoss))
+    ) {
+      total = sum;
+      write_gradients(logits, kind, grad, classes, smoothing !== 0);
+    } else if (count > 1) {
+      alone = tile_again();
+    } else {
+      const x = tile_bring(logits, kind, classes, spare);
+      const k = along ? kind : FLOAT32;
+      const dx = along ? place(grad, 4, 0) : spare;
+      total = cross_entropy_forward_backward(
+        x,
+        k,
+        y,
+        weights,
+        s,
+        l,
+        dx,
+        1,
+        classes,
+        ignoreIndex,
+        0,
+        smoothing,
+        zLoss,
+        total,
+      );
+      tile_take(dx, classes, grad);
     }
-    for (let first = 0; first < classes; first += CHUNK) {
-      const n = min(CHUNK, classes - first);
-      if (classes > CHUNK) {
-        tile_load(TILE, logits, kind, first, n);
-        if (shifted) tile_shift(n);
-        tile_exp(n);
-      }
-      tile_scale(n, FACTORS, KEPT);
-      if (smoothing !== 0) tile_subtract(n, SHARES, KEPT);
-      put_at_targets(GRADIENTS, first, n);
-      tile_store(TILE, grad, first, n);
-    }
-    total = write_losses(losses + ((<usize>row) << 2), count, total);
+    alone--;
   }
   return total;
 }
 
-/** The targets of the tile's rows; their logits are 0 until they are found. */
-function read_targets(targets: usize, count: i32, ignoreIndex: i32): void {
-  for (let lane = 0; lane < <i32>(width >> 2); lane++) {
-    const offset = (<usize>lane) << 2;
-    const target = lane < count ? load<i32>(targets + offset) : ignoreIndex;
-    const kept = target !== ignoreIndex;
-    store<i32>(TARGETS + offset, kept ? target : -1);
-    store<i32>(KEPT + offset, kept ? -1 : 0);
-    store<f32>(OWN + offset, 0);
+/** Takes the exponentials of the others, which stay in the tile if it holds all, and the odds; whether these are good. */
+function take(logits: usize, kind: i32, targets: usize, classes: i32, ignoreIndex: i32, smooth: bool): bool {
+  const largest = read_targets(logits, kind, targets, classes, ignoreIndex);
+  if (smooth) compute_means(logits, kind, classes);
+  tile_refer(largest);
+  for (let first = 0; first < classes; first += chunk) {
+    const n = min(chunk, classes - first);
+    tile_exp(logits, kind, first, n);
+    leave_out(first, n);
+    // In between, what was left out gets to where it can be read together with what it was left out of.
+    if (first === 0) invert_targets();
+    tile_sum(first, n);
+  }
+  return compute_odds();
+}
+
+/** Whether rows of the tile are ignored. */
+let ignores: bool = false;
+
+/** Reads the rows' targets and these's logits; returns the largest logit of a row that is not ignored. */
+function read_targets(logits: usize, kind: i32, targets: usize, classes: i32, ignoreIndex: i32): f32 {
+  const size = size_of(kind);
+  const from = place(logits, size, 0);
+  const ignored = i32x4.splat(ignoreIndex);
+  const none = f32x4.splat(-Infinity);
+  const step = i32x4.splat((<i32>classStride) << 2);
+  const tileStep = i32x4.splat(<i32>pitch);
+  const lane = v128.load(LANE);
+  const four = i32x4.splat(4);
+  // The rows follow each other, or lie beside each other.
+  const width = along ? count : positions;
+  const distance = along ? classes << 2 : 4;
+  const next = i32x4.splat(distance << 2);
+  const end = i32x4.splat(width);
+  const block = (classes * <i32>classStride) << 2;
+  let largest = none;
+  let others = i32x4.splat(0);
+  let row: usize = 0;
+  for (let begin = 0; row < <usize>count; begin += block, row += width) {
+    let start = i32x4.add(i32x4.mul(lane, i32x4.splat(distance)), i32x4.splat(begin));
+    let position = lane;
+    for (let p = 0; p < width; p += 4) {
+      const q = (row + p) << 2;
+      const isRow = i32x4.lt_s(position, end);
+      const t = Lanes.get(targets + q, width - p);
+      const kept = v128.andnot(isRow, i32x4.eq(t, ignored));
+      const c = v128.and(t, kept);
+      v128.store(q, v128.and(i32x4.add(start, i32x4.mul(c, step)), isRow), AT);
+      if (!whole) v128.store(q, i32x4.add(start, i32x4.mul(c, tileStep)), IN_TILE);
+      v128.store(q, kept, KEPT);
+      if (kind === FLOAT32) {
+        let own = v128.load32_zero(from + load<u32>(q, AT));
+        own = v128.load32_lane(from + load<u32>(q, AT + 4), own, 1);
+        own = v128.load32_lane(from + load<u32>(q, AT + 8), own, 2);
+        own = v128.load32_lane(from + load<u32>(q, AT + 12), own, 3);
+        v128.store(q, own, OWN);
+      } else {
+        for (let i = q; i < q + 16; i += 4) store<f32>(i, value_at(from + (load<u32>(i, AT) >> 1), kind), OWN);
+      }
+      const own = v128.load(q, OWN);
+      largest = f32x4.pmax(largest, v128.bitselect(own, none, kept));
+      others = v128.or(others, v128.xor(kept, isRow));
+      start = i32x4.add(start, next);
+      position = i32x4.add(position, four);
+    }
+  }
+  ignores = v128.any_true(others);
+  return Lanes.max(largest);
+}
+
+/** Makes 0 of the targets' exponentials among n classes from `first`. */
+function leave_out(first: i32, n: i32): void {
+  const before = <usize>first * pitch;
+  const bytes = <usize>n * pitch;
+  const end = (<usize>count) << 2;
+  if (whole) {
+    for (let q: usize = 0; q < end; q += 4) store<f32>(TILE + load<u32>(q, AT), 0);
+    return;
+  }
+  for (let q: usize = 0; q < end; q += 4) {
+    const at = <usize>load<u32>(q, IN_TILE) - before;
+    if (at < bytes) store<f32>(TILE + at, 0);
   }
 }
 
-/** Σ x of each row */
-function sum_logits(logits: usize, kind: i32, classes: i32): void {
-  memory.fill(SUM_OF_LOGITS, 0, 128);
-  for (let first = 0; first < classes; first += CHUNK) {
-    const n = min(CHUNK, classes - first);
-    tile_load(TILE, logits, kind, first, n);
-    tile_add(n, SUM_OF_LOGITS);
+/** Σ (x - x_y) / classes */
+function compute_means(logits: usize, kind: i32, classes: i32): void {
+  for (let first = 0; first < classes; first += chunk) {
+    const n = min(chunk, classes - first);
+    tile_less(OWN, logits, kind, first, n);
+    tile_sum(first, n);
+  }
+  const divisor = f64x2.splat(<f64>classes);
+  for (let q: usize = 0; q < (<usize>count) << 3; q += 16) {
+    v128.store(q, f64x2.div(v128.load(q, SUMS), divisor), MEANS);
   }
 }
 
-/** The maxima of the others, and with them the references; whether there is a shift. A single chunk stays in the tile. */
-function read_maxima(logits: usize, kind: i32, classes: i32): bool {
-  tile_clear();
-  for (let first = 0; first < classes; first += CHUNK) {
-    const n = min(CHUNK, classes - first);
-    load_others(logits, kind, first, n);
-    tile_max(n);
-  }
-  return tile_reference();
-}
-
-/** The exponentials of the others and their sums. A single chunk of them stays in the tile. */
-function take_exponentials(logits: usize, kind: i32, classes: i32, shifted: bool): void {
-  for (let first = 0; first < classes; first += CHUNK) {
-    const n = min(CHUNK, classes - first);
-    if (classes > CHUNK) load_others(logits, kind, first, n);
-    if (shifted) tile_shift(n);
-    tile_exp(n);
+/** 2^m / κ · e^-x_y, what sums are multiplied by to be odds: by the ln 2 that the exponentials of the others amount to. */
+function invert_targets(): void {
+  const scale = f64x2.splat(unit * INVERSE_KAPPA);
+  const ln2 = f64x2.splat(LN2);
+  const most = f64x2.splat(700);
+  const least = f64x2.splat(-700);
+  for (let q: usize = 0; q < (<usize>count) << 2; q += 8) {
+    const u = f64x2.pmax(f64x2.pmin(f64x2.neg(Wide.load(OWN + q)), most), least);
+    v128.store(q << 1, f64x2.mul(scale, Wide.exp(u, ln2)), INVERSES);
   }
 }
 
-/** A chunk with -Infinity in place of the targets, whose logits are kept. */
-function load_others(logits: usize, kind: i32, first: i32, n: i32): void {
-  tile_load(TILE, logits, kind, first, n);
-  for (let lane = 0; lane < <i32>(width >> 2); lane++) {
-    const offset = (<usize>lane) << 2;
-    const place = tile_place(TILE, lane, load<i32>(TARGETS + offset), first, n);
-    if (place === 0) continue;
-    store<f32>(OWN + offset, load<f32>(place));
-    store<f32>(place, -Infinity);
+/** The odds against the targets, 0 in rows that are ignored; whether all others are within bounds, and their sums too. */
+function compute_odds(): bool {
+  const least = f64x2.splat(LEAST);
+  const largest = f64x2.splat(LARGEST);
+  const leastOfAll = f64x2.splat(LEAST_OF_ALL);
+  const mostOfInverse = f64x2.splat(1 / LEAST_OF_ALL);
+  const leastOdds = f64x2.splat(LEAST_ODDS);
+  const largestOdds = f64x2.splat(LARGEST_ODDS);
+  let good = i64x2.splat(-1);
+  let q: usize = 0;
+  for (; q < (<usize>count) << 2; q += 8) {
+    const sum = v128.load(q << 1, SUMS);
+    const inverse = v128.load(q << 1, INVERSES);
+    const odds = f64x2.mul(sum, inverse);
+    const ignored = v128.not(i64x2.extend_low_i32x4_s(v128.load64_zero(q, KEPT)));
+    // Of the sum of all, the one or the other part is at least LEAST_OF_ALL.
+    const isWhole = v128.or(f64x2.ge(sum, leastOfAll), f64x2.le(inverse, mostOfInverse));
+    const isNear = v128.and(v128.and(f64x2.ge(sum, least), f64x2.le(sum, largest)), isWhole);
+    const isOrdinary = v128.and(f64x2.ge(odds, leastOdds), f64x2.le(odds, largestOdds));
+    good = v128.and(good, v128.or(v128.and(isNear, isOrdinary), ignored));
+    v128.store(q << 1, v128.andnot(odds, ignored), ODDS);
   }
-}
-
-function put_at_targets(values: usize, first: i32, n: i32): void {
-  for (let lane = 0; lane < <i32>(width >> 2); lane++) {
-    const offset = (<usize>lane) << 2;
-    const place = tile_place(TILE, lane, load<i32>(TARGETS + offset), first, n);
-    if (place !== 0) store<f32>(place, load<f32>(values + offset));
-  }
+  for (; q & 63; q += 8) v128.store(q << 1, f64x2.splat(0), ODDS);
+  return i64x2.all_true(good);
 }
 
 /**
- * Odds and losses, two lanes at a time; afterwards those that are no ordinary numbers anew, by the formulas for one. Two
- * short loops: the processor works on several turns of each at once.
+ * Σ log(1 + odds): with a + b + ab, the odds against both of two targets, eight rows make one, as exact as each of them and
+ * at most 2^408, and need one logarithm.
  */
-function compute_losses(): void {
-  const ln2 = f64x2.splat(LN2);
-  const kappa = f64x2.splat(LOG_KAPPA);
-  const bound = f64x2.splat(600);
-  let ordinary = i64x2.splat(-1);
-  for (let pair: usize = 0; pair < width >> 3; pair++) {
-    const narrow = pair << 3;
-    const wide = pair << 4;
-    const reference = f64x2.sub(f64x2.mul(Wide.load(REFERENCE + narrow), ln2), kappa);
-    const u = f64x2.add(f64x2.sub(Wide.load(SHIFT + narrow), Wide.load(OWN + narrow)), reference);
-    const here = f64x2.le(f64x2.abs(u), bound);
-    v128.store(ORDINARY + wide, here);
-    ordinary = v128.and(ordinary, here);
-    v128.store(ODDS + wide, f64x2.mul(v128.load(SUM + wide), Wide.exp(u)));
+function sum_of_losses(): f64 {
+  let sum = f64x2.splat(0);
+  for (let q: usize = 0; q < (<usize>count) << 3; q += 128) {
+    const a = Wide.either(v128.load(q, ODDS), v128.load(q, ODDS + 16));
+    const b = Wide.either(v128.load(q, ODDS + 32), v128.load(q, ODDS + 48));
+    const c = Wide.either(v128.load(q, ODDS + 64), v128.load(q, ODDS + 80));
+    const d = Wide.either(v128.load(q, ODDS + 96), v128.load(q, ODDS + 112));
+    sum = f64x2.add(sum, Wide.log1p(Wide.either(Wide.either(a, b), Wide.either(c, d))));
   }
-  for (let wide: usize = 0; wide < width << 1; wide += 16) {
-    v128.store(LOSSES + wide, Wide.log1p(v128.load(ODDS + wide)));
-  }
-  if (!i64x2.all_true(ordinary)) {
-    for (let lane: usize = 0; lane < width >> 2; lane++)
-      if (load<i64>(ORDINARY + (lane << 3)) === 0) compute_loss(lane);
-  }
+  return Lanes.sum_f64(sum);
 }
 
-function compute_loss(lane: usize): void {
-  const max = load<f32>(MAX + (lane << 2));
-  const own = load<f32>(OWN + (lane << 2));
-  const sum = load<f64>(SUM + (lane << 3));
-  const odds = odds_against(max, sum, own);
-  store<f64>(ODDS + (lane << 3), odds);
-  store<f64>(LOSSES + (lane << 3), target_loss(odds, max, sum, own));
-}
-
-/** What the others' exponentials are multiplied by, and the gradients at the targets: scale · (1 - p_y), negated. */
-function compute_factors(scales: usize, count: i32, scaleStride: usize): void {
-  const one = f64x2.splat(1);
-  for (let pair = 0; pair < <i32>(width >> 3); pair++) {
-    const wide = (<usize>pair) << 4;
-    const narrow = (<usize>pair) << 3;
-    // Lanes without a row take the first one's scale.
-    const low = 2 * pair < count ? scales + <usize>(2 * pair) * scaleStride : scales;
-    const high = 2 * pair + 1 < count ? scales + <usize>(2 * pair + 1) * scaleStride : scales;
-    const scale = f64x2.replace_lane(f64x2.splat(load<f64>(low)), 1, load<f64>(high));
-    const odds = v128.load(ODDS + wide);
-    const sum = v128.load(SUM + wide);
-    const error = f64x2.mul(scale, f64x2.div(one, f64x2.add(one, f64x2.div(one, odds))));
-    const divisor = v128.bitselect(one, sum, f64x2.eq(sum, f64x2.splat(0)));
-    Wide.store(FACTORS + narrow, f64x2.div(error, divisor));
-    Wide.store(GRADIENTS + narrow, f64x2.sub(f64x2.splat(0), error));
+/** Writes the losses, unless `losses` is 0; returns `total` plus their sum, added in the rows' order. */
+function add_losses(
+  targets: usize,
+  weights: usize,
+  losses: usize,
+  isPlain: bool,
+  smoothing: f64,
+  zLoss: f64,
+  total: f64,
+): f64 {
+  for (let q: usize = 0; q < (<usize>count) << 3; q += 16) {
+    v128.store(q, Wide.log1p(v128.load(q, ODDS)), LOSSES);
   }
-}
-
-/** Writes the losses of the tile's rows; returns `total` plus their sum, added in the rows' order. */
-function write_losses(losses: usize, count: i32, total: f64): f64 {
-  for (let lane = 0; lane < count; lane++) {
-    const offset = (<usize>lane) << 2;
-    const loss = load<i32>(KEPT + offset) !== 0 ? load<f64>(LOSSES + (offset << 1)) : 0;
-    store<f32>(losses + offset, <f32>loss);
+  for (let q: usize = 0; q < (<usize>count) << 2; q += 4) {
+    let loss: f64 = 0;
+    if (load<i32>(q, KEPT)) {
+      loss = load<f64>(q << 1, LOSSES);
+      if (!isPlain) {
+        const lse = <f64>load<f32>(q, OWN) + loss;
+        const weight = weight_of(weights, load<i32>(targets + q));
+        loss = row_loss(loss, load<f64>(q << 1, MEANS), lse, weight, smoothing, zLoss);
+        // What is written of the gradient needs it.
+        store<f64>(q << 1, lse, LOSSES);
+      }
+    }
+    if (losses !== 0) store<f32>(losses + q, <f32>loss);
     total += loss;
   }
   return total;
 }
 
-/** A lane's own weight: the class weight of its target, or 1. */
-function weight_of_lane(weights: usize, lane: usize): f64 {
-  const target = load<i32>(TARGETS + (lane << 2));
-  return weights !== 0 && target >= 0 ? load<f64>(weights + ((<usize>target) << 3)) : 1;
-}
-
-/** log Σ e^x over all classes: the target's logit and the loss, or where the others are more, theirs and what it adds. */
-function log_sum_exp_of_lane(lane: usize): f64 {
-  const odds = load<f64>(ODDS + (lane << 3));
-  const own = load<f32>(OWN + (lane << 2));
-  if (odds < 1) return <f64>own + log1p(odds);
-  return target_loss(Infinity, load<f32>(MAX + (lane << 2)), load<f64>(SUM + (lane << 3)), 0) + log1p(1 / odds);
-}
-
 /**
- * Weighs the losses, shares ε of each among all classes, whose mean loss is lse - Σ x / classes, and adds z · lse².
- * Follows `add_terms_to_gradients`, which rests on the same odds.
+ * scale · (1 - p_y) / Σ e^x of the others, by which their exponentials are multiplied, and -scale · (1 - p_y); whether
+ * all factors are 0 or normal float32.
  */
-function add_terms(weights: usize, smoothing: f64, zLoss: f64, classes: i32): void {
-  for (let lane: usize = 0; lane < width >> 2; lane++) {
-    let loss = load<f64>(LOSSES + (lane << 3)) * weight_of_lane(weights, lane);
-    if (smoothing !== 0) {
-      const own = <f64>load<f32>(OWN + (lane << 2));
-      const mean = load<f64>(SUM_OF_LOGITS + (lane << 3)) / <f64>classes;
-      // Where the target is masked, the loss is Infinity already, and so is the mean's.
-      const share = own > -Infinity ? loss + (own - mean) : loss;
-      loss = (1 - smoothing) * loss + smoothing * share;
-    }
-    if (zLoss !== 0) {
-      const lse = log_sum_exp_of_lane(lane);
-      loss += zLoss * lse * lse;
-    }
-    store<f64>(LOSSES + (lane << 3), loss);
+function compute_gradients(scales: usize, scaleStride: usize): bool {
+  const one = f64x2.splat(1);
+  const least = f64x2.splat(MIN_NORMAL);
+  const zero = f64x2.splat(0);
+  let tiny = i64x2.splat(0);
+  for (let q: usize = 0; q < (<usize>count) << 2; q += 8) {
+    const next = (q >> 2) + 1 < <usize>count ? scaleStride : 0;
+    const scale = v128.load64_lane(scales + next, v128.load64_splat(scales), 1);
+    scales += scaleStride << 1;
+    const odds = v128.load(q << 1, ODDS);
+    const factor = f64x2.div(f64x2.mul(scale, v128.load(q << 1, INVERSES)), f64x2.add(one, odds));
+    const size = f64x2.abs(factor);
+    const kept = i64x2.extend_low_i32x4_s(v128.load64_zero(q, KEPT));
+    tiny = v128.or(tiny, v128.and(v128.and(f64x2.lt(size, least), f64x2.gt(size, zero)), kept));
+    Wide.store(FACTORS + q, factor);
+    Wide.store(GRADIENTS + q, f64x2.sub(zero, f64x2.mul(factor, v128.load(q << 1, SUMS))));
   }
+  return !v128.any_true(tiny);
 }
 
-/** With T = w + 2z · lse: scale · (p_j · T - ε / C), and ε (1 - 1 / C) - (1 - p) · w + 2z · lse · p at the target. */
-function add_terms_to_gradients(
-  scales: usize,
-  count: i32,
-  scaleStride: usize,
+/** The same with all terms; and what smoothing takes off all classes of a row. Needs what `add_losses` leaves. */
+function compute_gradients_of_terms(
+  targets: usize,
   weights: usize,
+  scales: usize,
+  scaleStride: usize,
+  classes: i32,
   smoothing: f64,
   zLoss: f64,
-  classes: i32,
-): void {
-  for (let lane: usize = 0; lane < width >> 2; lane++) {
-    const scale = load<f64>(<i32>lane < count ? scales + lane * scaleStride : scales);
-    const odds = load<f64>(ODDS + (lane << 3));
-    const sum = load<f64>(SUM + (lane << 3));
-    const weight = weight_of_lane(weights, lane);
-    const slope = zLoss === 0 ? 0 : 2 * zLoss * log_sum_exp_of_lane(lane);
-    const share = smoothing / <f64>classes;
-    const missed = miss(odds);
-    const gradient = smoothing - share - missed * weight + slope / (1 + odds);
-    store<f32>(FACTORS + (lane << 2), gradient_factor(scale * (weight + slope) * missed, sum));
-    store<f32>(SHARES + (lane << 2), <f32>(scale * share));
-    store<f32>(GRADIENTS + (lane << 2), target_gradient(-scale * gradient));
+): bool {
+  const share = smoothing / <f64>classes;
+  for (let q: usize = 0; q < (<usize>count) << 2; q += 4, scales += scaleStride) {
+    if (load<i32>(q, KEPT) === 0) continue;
+    const scale = load<f64>(scales);
+    const odds = load<f64>(q << 1, ODDS);
+    const weight = weight_of(weights, load<i32>(targets + q));
+    const pull = 2 * zLoss * load<f64>(q << 1, LOSSES);
+    const others = error_of_others(scale, odds, weight, pull);
+    const factor = row_factor(others, load<f64>(q << 1, SUMS));
+    if (abs(factor) < MIN_NORMAL && factor !== 0) return false;
+    store<f32>(q, <f32>factor, FACTORS);
+    store<f32>(q, target_gradient(error_of_target(scale, odds, weight, smoothing - share, pull)), GRADIENTS);
+    store<f32>(q, <f32>(-scale * share), OFFSETS);
+  }
+  return true;
+}
+
+function write_gradients(logits: usize, kind: i32, grad: usize, classes: i32, smooth: bool): void {
+  for (let first = 0; first < classes; first += chunk) {
+    const n = min(chunk, classes - first);
+    if (chunk < classes) tile_exp(logits, kind, first, n);
+    if (smooth) tile_scale_offset(FACTORS, OFFSETS, grad, first, n);
+    else tile_scale(FACTORS, grad, first, n);
+  }
+  const begin = place(grad, 4, 0);
+  const end = (<usize>count) << 2;
+  for (let q: usize = 0; q < end; q += 4) store<f32>(begin + load<u32>(q, AT), load<f32>(q, GRADIENTS));
+  if (!ignores) return;
+  for (let q: usize = 0; q < end; q += 4) {
+    if (load<i32>(q, KEPT)) continue;
+    for (let c = 0, to = begin + load<u32>(q, AT); c < classes; c++, to += classStride << 2) store<f32>(to, 0);
   }
 }

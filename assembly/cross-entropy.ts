@@ -23,7 +23,7 @@ import { exp, log1p } from "./wide";
 /**
  * Losses of whole rows, in nats; 0 for a row whose target is `ignoreIndex`, which is not looked at. Returns `total` plus
  * their sum, added in the rows' order: blocks of rows come to the same bits as all rows at once. `weights` are those of
- * the classes, or 0 for none.
+ * the classes, or 0 for none; `losses` is 0 where only the sum is wanted.
  */
 export function cross_entropy_forward(
   logits: usize,
@@ -40,6 +40,7 @@ export function cross_entropy_forward(
 ): f64 {
   const size = size_of(kind);
   const stride = <usize>classes * size;
+  const wanted = losses !== 0;
   for (let row = 0; row < rows; row++, logits += stride, targets += 4, losses += 4) {
     const target = load<i32>(targets);
     let loss: f64 = 0;
@@ -53,7 +54,7 @@ export function cross_entropy_forward(
       const lse = log_sum_exp(odds, nll, relativeTo, sum, x);
       loss = row_loss(nll, mean, lse, weight_of(weights, target), smoothing, zLoss);
     }
-    store<f32>(losses, <f32>loss);
+    if (wanted) store<f32>(losses, <f32>loss);
     total += loss;
   }
   return total;
@@ -81,6 +82,7 @@ export function cross_entropy_forward_backward(
 ): f64 {
   const size = size_of(kind);
   const stride = <usize>classes * size;
+  const wanted = losses !== 0;
   const gradStride = (<usize>classes) << 2;
   for (
     let row = 0;
@@ -111,7 +113,7 @@ export function cross_entropy_forward_backward(
       store<f32>(grad + ((<usize>target) << 2), target_gradient(error));
       loss = row_loss(nll, mean, lse, weight, smoothing, zLoss);
     }
-    store<f32>(losses, <f32>loss);
+    if (wanted) store<f32>(losses, <f32>loss);
     total += loss;
   }
   return total;
@@ -122,7 +124,7 @@ function mean_above(logits: usize, kind: i32, classes: i32, x: f32): f64 {
   return row_sum(logits, kind, classes, <f64>(x > -Infinity ? x : 0), 0) / <f64>classes;
 }
 
-function weight_of(weights: usize, target: i32): f64 {
+export function weight_of(weights: usize, target: i32): f64 {
   return weights === 0 ? 1 : load<f64>(weights + ((<usize>target) << 3));
 }
 

@@ -140,7 +140,7 @@ export function row_exp_sum(logits: usize, kind: i32, n: i32, max: f32, sum: f64
       }
       lean = be_wary();
     }
-    sum += block_sum(widened(logits, kind, count, shift), CLAMPED, count, m);
+    sum += block_sum(clamped(logits, kind, count, shift, m), FLOAT32, count, m);
   }
   return sum;
 }
@@ -202,7 +202,8 @@ export function whole_exp(logits: usize, kind: i32, out: usize, n: i32, hole: us
     // What is overwritten cannot be taken anew: here the maximum has to say beforehand whether the sum will be settled.
     const max = row_max(logits, kind, n);
     if (is_near(top)) fill_hole(hole, kind, top);
-    if (!(max - top < 40 || is_settled(top, row_exp_sum(logits, kind, n, top, 0)))) relativeTo = max;
+    const isGood = is_near(top) && (max - top < 40 || is_settled(top, row_exp_sum(logits, kind, n, top, 0)));
+    if (!isGood) relativeTo = max;
     if (!is_near(relativeTo)) open_hole(hole, kind);
     sum = row_exp(logits, kind, out, n, relativeTo);
   } else {
@@ -308,7 +309,7 @@ function block_exp(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
 function sum_of_pairs(logits: usize, kind: i32, n: i32, m: f32): f64 {
   if (kind === FLOAT32) return exp_sum_loop<f32>(logits, n, m);
   if (kind === FLOAT16) return exp_sum_loop<i16>(logits, n, m);
-  return kind === BFLOAT16 ? exp_sum_loop<u16>(logits, n, m) : exp_sum_loop<u32>(logits, n, m);
+  return exp_sum_loop<u16>(logits, n, m);
 }
 
 function exp_of_pairs(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
@@ -442,6 +443,16 @@ export function widened(logits: usize, kind: i32, n: i32, shift: f32): usize {
     widen<f32>(logits, kind, n, shift);
   } else if (kind === FLOAT16) widen<i16>(logits, kind, n, shift);
   else widen<u16>(logits, kind, n, shift);
+  return WIDENED;
+}
+
+/** The same, clamped from below, in the place of their own. */
+function clamped(logits: usize, kind: i32, n: i32, shift: f32, m: f32): usize {
+  let from = widened(logits, kind, n, shift);
+  const lowest = Exp.lowest(f32x4.splat(m));
+  let to = WIDENED;
+  for (; n >= 4; n -= 4, from += 16, to += 16) v128.store(to, f32x4.pmax(v128.load(from), lowest));
+  if (n > 0) Lanes.store_tail(to, n, f32x4.pmax(Lanes.load_tail(from, n, 0), lowest));
   return WIDENED;
 }
 

@@ -37,11 +37,5 @@ export {
   softmax_factor,
   softmax_forward,
 } from "./log-softmax";
-export {
-  log_softmax_backward_tile,
-  log_softmax_forward_tile,
-  log_sum_exp_forward_tile,
-  softmax_backward_tile,
-  softmax_forward_tile,
-} from "./log-softmax-tile";
+export { log_softmax_forward_tile, log_sum_exp_forward_tile, softmax_forward_tile } from "./log-softmax-tile";
 export { heap_base } from "./memory";

@@ -32,6 +32,17 @@ export abstract class Lanes {
     if (count > 2) v128.store_lane<f32>(at, v, 2, 8);
   }
 
+  /** A vector of an array, or its last one, of which so many lanes are left. */
+  @inline static get(from: usize, left: i32): v128 {
+    return left < 4 ? Lanes.load_tail(from, left, 0) : v128.load(from);
+  }
+
+  /** Takes it there. */
+  @inline static put(to: usize, left: i32, v: v128): void {
+    if (left < 4) Lanes.store_tail(to, left, v);
+    else v128.store(to, v);
+  }
+
   /** The largest lane; NaN counts only as the first. */
   @inline static max(v: v128): f32 {
     v = f32x4.pmax(v, v128.shuffle<i64>(v, v, 1, 0));

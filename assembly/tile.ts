@@ -1,280 +1,208 @@
 /**
- * Sixteen rows side by side, a lane a row, in four vectors: for rows of few classes, where a row by itself is mostly
- * horizontal steps, and for rows whose classes do not lie next to each other. A tile holds up to `CHUNK` classes of its
- * rows, class by class, in a place of its own, and each step below works on all of it; longer rows come in chunks.
+ * A tile: as many rows as fit in a place that stays in the fastest cache, for rows of few classes, where a row by itself
+ * is mostly beginning and end, and for rows whose classes do not lie next to each other.
  *
  * The arrays are `[outer, classes, stride]`, of which the first `inner` positions take part: row q has its class c at
- * ((q / inner) · classes + c) · stride + q % inner.
+ * ((q / inner) · classes + c) · stride + q % inner. A tile is whole blocks of such rows in one stretch, or else some
+ * positions of one block, whose classes may come in chunks.
+ *
+ * The exponentials are taken of all logits as they lie, whatever their rows, relative to one reference: only 2^-m tells
+ * one reference from another, which is exact, so a row's bits do not depend on the rows beside it. Then the rows are
+ * summed, and what follows for each row is spread over its logits again. Where a sum is too far from 1 for all of this,
+ * the caller takes the tile's rows one by one.
  */
-import { Exp, FAR } from "./exp";
+import { Exp, FAR, HEADROOM } from "./exp";
+import { size_of, value_at } from "./half";
 import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 import { widen, widen_all } from "./widen";
 
-export const LANES: i32 = 16;
-export const CHUNK: i32 = 256;
+/** How many values a tile holds. */
+const VALUES: i32 = 4096;
 
-/** One class of all lanes, in bytes. */
-export const CLASS: usize = 64;
+/** The most rows of a tile, and how many are enough: that follow each other, or lie beside each other. */
+const MOST: i32 = 256;
+const ENOUGH: i32 = 128;
+const BESIDE: i32 = 64;
 
 /**
- * How many classes are summed in float32 before the sum goes on in float64: a lane is all the row has, so it is few.
+ * Sums have to be from 2^-60 to 2^96: what is flushed, less than 2^-126, does not count beside them, and what they are
+ * multiplied by is a normal float32. Where exponentials become probabilities, the sum of all is at least 2^8, so that
+ * nothing is flushed that float32 has. No logit is taken for more than 2^REACH, which is too much.
  */
-const BLOCK: i32 = 4;
+export const LEAST: f64 = 8.673617379884035e-19;
+export const LARGEST: f64 = 7.922816251426434e28;
+export const LEAST_OF_ALL: f64 = 256;
+const REACH: f32 = 100;
 
-/** The classes of the tile, and of a second one for gradients of two inputs. */
-export const TILE = memory.data(16384, 16);
-export const SECOND = memory.data(16384, 16);
+/**
+ * By how many bits exponentials are larger than HEADROOM alone makes them: room for rows of lesser logits than the one
+ * that the reference is of, or by itself for a target that is less likely than others.
+ */
+const ROOM: f32 = 52;
+const ROOM_ALONE: f32 = 22;
 
-// One number a lane, float32 but for the sums.
-export const MAX = memory.data(64, 16);
-export const SHIFT = memory.data(64, 16);
-export const REFERENCE = memory.data(64, 16);
-export const SUM = memory.data(128, 16);
+/** FAR, the largest sum and its logarithm's distance from a logit of its row */
+const FARTHER: f32 = 600;
 
-/** Where the lanes' class 0 lies, in bytes from the array's beginning. Lanes without a row repeat the first. */
-const START = memory.data(64, 16);
+/** How many vectors are summed in float32 before the sum goes on in float64. */
+const SUMMED: i32 = 4;
 
-/** How the lanes lie: in one vector after another, each a row of its own, or anyhow. */
-const NEIGHBOURS: i32 = 0;
-const ROWS: i32 = 1;
-const ANYHOW: i32 = 2;
-let arrangement: i32 = ANYHOW;
-let rowsInTile: i32 = 0;
-/** What of a class is in use, in bytes: whole vectors, of which a tile with few rows has fewer than four. */
-export let width: usize = CLASS;
-/** The distance between a row's classes, in bytes. */
-let classStride: usize = 4;
+/** Places for the values of a tile and a vector more: its exponentials, and what is spread over them. */
+export const TILE = memory.data(16400, 16);
+export const SPREAD = memory.data(16400, 16);
+export const SECOND = memory.data(16400, 16);
 
-/** Turns to the rows from `row`, at most sixteen of `rows`; returns how many. */
-export function tile_begin(row: i32, rows: i32, classes: i32, inner: i32, stride: i32): i32 {
-  rowsInTile = min(LANES, rows - row);
-  classStride = (<usize>stride) << 2;
-  let block = row / inner;
-  let position = row - block * inner;
-  const full = rowsInTile === LANES;
-  arrangement = full && stride === 1 ? ROWS : full && position + LANES <= inner ? NEIGHBOURS : ANYHOW;
-  width = (<usize>((rowsInTile + 3) & ~3)) << 2;
-  for (let lane = 0; lane < <i32>(width >> 2); lane++) {
-    const start = lane < rowsInTile ? (<usize>block * classes * stride + position) << 2 : load<u32>(START);
-    store<u32>(START + ((<usize>lane) << 2), <u32>start);
-    if (++position === inner) {
-      position = 0;
-      block++;
-    }
-  }
-  return rowsInTile;
-}
+// One number a row, in whole vectors; what the last one of a block has too many, the next block overwrites.
+export const SUMS = memory.data(2176, 16);
 
-/** Fills a tile with the classes from `first` to `first + n` of its rows in `array`, widened to float32. */
-export function tile_load(tile: usize, array: usize, kind: i32, first: i32, n: i32): void {
-  if (kind === FLOAT32) tile_load_floats(tile, array, first, n);
-  else tile_load_halves(tile, array, kind, first, n);
-}
+/** What takes the reference off logits, and between what they are clamped. */
+const RANGE = memory.data(48, 16);
 
-function tile_load_floats(tile: usize, array: usize, first: i32, n: i32): void {
-  const at = array + <usize>first * classStride;
-  if (arrangement === NEIGHBOURS) {
-    let from = at + load<u32>(START);
-    for (let c = 0; c < n; c++, from += classStride, tile += CLASS) {
-      const a = v128.load(from);
-      const b = v128.load(from, 16);
-      const d = v128.load(from, 32);
-      const e = v128.load(from, 48);
-      v128.store(tile, a);
-      v128.store(tile, b, 16);
-      v128.store(tile, d, 32);
-      v128.store(tile, e, 48);
-    }
-  } else if (arrangement === ROWS && n >= 4) {
-    for (let group = 0; group < 4; group++, tile += 16) {
-      const starts = START + ((<usize>group) << 4);
-      const a = at + load<u32>(starts);
-      const b = at + load<u32>(starts, 4);
-      const d = at + load<u32>(starts, 8);
-      const e = at + load<u32>(starts, 12);
-      for (let c = 0; c < n; c += 4) {
-        // The last four classes may overlap those before them.
-        const k = <usize>min(c, n - 4);
-        const offset = k << 2;
-        const x = v128.load(a + offset);
-        const y = v128.load(b + offset);
-        const z = v128.load(d + offset);
-        const w = v128.load(e + offset);
-        const to = tile + k * CLASS;
-        v128.store(to, Lanes.transposed0(x, y, z, w));
-        v128.store(to, Lanes.transposed1(x, y, z, w), 64);
-        v128.store(to, Lanes.transposed2(x, y, z, w), 128);
-        v128.store(to, Lanes.transposed3(x, y, z, w), 192);
-      }
-    }
+/** How many tiles in turn are clamped from the beginning, after one that had to be. */
+const WARINESS: i32 = 8;
+let wary: i32 = 0;
+
+/** Masks of the first 1, 2, 3 and 4 lanes. */
+const FIRST = memory.data<i32>([-1, 0, 0, 0, -1, -1, 0, 0, -1, -1, -1, 0, -1, -1, -1, -1], 16);
+
+/** How many rows there are: so many blocks of so many positions. */
+export let count: i32 = 0;
+export let blocks: i32 = 0;
+export let positions: i32 = 0;
+/** Whether the tile is one stretch of its array, and whether in it the classes of a row are neighbours. */
+export let whole: bool = false;
+export let along: bool = false;
+/** Where it begins in an array, in values, and how far a row's classes are apart there, and, in bytes, in the tile. */
+let start: usize = 0;
+export let classStride: usize = 1;
+export let pitch: usize = 4;
+/** How many classes it holds at once. */
+export let chunk: i32 = 0;
+/** 2^m: what its exponentials are relative to, but for κ. */
+export let unit: f64 = 1;
+
+/** Turns to as many of the next `left` rows from `row` as there is room for; returns how many they are. */
+export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride: i32): i32 {
+  const block = inner === 1 ? row : row / inner;
+  const position = row - block * inner;
+  const length = classes * stride;
+  start = <usize>block * length + position;
+  classStride = stride;
+  whole = position === 0 && inner === stride && inner <= min(left, MOST) && length <= VALUES;
+  along = whole && inner === 1;
+  if (whole) {
+    positions = inner;
+    const most = along ? min(left, ENOUGH) : min(left / inner, max(BESIDE / inner, 1));
+    blocks = min(most, VALUES / length);
+    pitch = (<usize>inner) << 2;
+    chunk = classes;
   } else {
-    for (let lane = 0; lane < <i32>(width >> 2); lane++, tile += 4) {
-      let from = at + load<u32>(START + ((<usize>lane) << 2));
-      let to = tile;
-      for (let c = 0; c < n; c++, from += classStride, to += CLASS) store<f32>(to, load<f32>(from));
-    }
+    positions = min(min(left, inner - position), min(MOST, max(BESIDE, (VALUES / classes) & ~3)));
+    blocks = 1;
+    const padded = (positions + 3) & ~3;
+    pitch = (<usize>padded) << 2;
+    chunk = (VALUES / padded) & ~3;
   }
+  count = blocks * positions;
+  return count;
 }
 
-/** The places are those of float32, by half. */
-function tile_load_halves(tile: usize, array: usize, kind: i32, first: i32, n: i32): void {
-  const step = classStride >> 1;
-  const at = array + <usize>first * step;
-  if (arrangement === ROWS && first === 0 && n < CHUNK) {
-    // All sixteen rows in one stretch, as float32 in the place of a second input.
-    const start = load<u32>(START);
-    widen_all(array + (start >> 1), SECOND, SECOND + ((<usize>n) << 6), kind);
-    tile_load_floats(tile, SECOND - start, 0, n);
-  } else if (arrangement === NEIGHBOURS) {
-    let from = at + (load<u32>(START) >> 1);
-    for (let c = 0; c < n; c++, from += step, tile += CLASS) {
-      widen_all(from, tile, tile + CLASS, kind);
-    }
-  } else {
-    for (let lane = 0; lane < <i32>(width >> 2); lane++, tile += 4) {
-      let from = at + (load<u32>(START + ((<usize>lane) << 2)) >> 1);
-      let to = tile;
-      for (let c = 0; c < n; c++, from += step, to += CLASS) store<f32>(to, widen(from, kind));
-    }
-  }
+/** Where class `first` of the tile begins in an array whose values have this size. */
+export function place(array: usize, size: usize, first: i32): usize {
+  return array + (start + <usize>first * classStride) * size;
 }
 
-/** Takes a tile to the classes from `first` to `first + n` of its rows in `array`. */
-export function tile_store(tile: usize, array: usize, first: i32, n: i32): void {
-  const at = array + <usize>first * classStride;
-  if (arrangement === NEIGHBOURS) {
-    let to = at + load<u32>(START);
-    for (let c = 0; c < n; c++, to += classStride, tile += CLASS) {
-      v128.store(to, v128.load(tile));
-      v128.store(to, v128.load(tile, 16), 16);
-      v128.store(to, v128.load(tile, 32), 32);
-      v128.store(to, v128.load(tile, 48), 48);
-    }
-  } else if (arrangement === ROWS && n >= 4) {
-    for (let group = 0; group < 4; group++, tile += 16) {
-      const starts = START + ((<usize>group) << 4);
-      const a = at + load<u32>(starts);
-      const b = at + load<u32>(starts, 4);
-      const d = at + load<u32>(starts, 8);
-      const e = at + load<u32>(starts, 12);
-      for (let c = 0; c < n; c += 4) {
-        const k = <usize>min(c, n - 4);
-        const offset = k << 2;
-        const from = tile + k * CLASS;
-        const x = v128.load(from);
-        const y = v128.load(from, 64);
-        const z = v128.load(from, 128);
-        const w = v128.load(from, 192);
-        v128.store(a + offset, Lanes.transposed0(x, y, z, w));
-        v128.store(b + offset, Lanes.transposed1(x, y, z, w));
-        v128.store(d + offset, Lanes.transposed2(x, y, z, w));
-        v128.store(e + offset, Lanes.transposed3(x, y, z, w));
-      }
-    }
-  } else {
-    for (let lane = 0; lane < rowsInTile; lane++, tile += 4) {
-      let to = at + load<u32>(START + ((<usize>lane) << 2));
-      let from = tile;
-      for (let c = 0; c < n; c++, to += classStride, from += CLASS) store<f32>(to, load<f32>(from));
-    }
-  }
+// Loops go through stretches of values: a whole tile is one, else each class is one.
+
+export function stretches(n: i32): i32 {
+  return whole ? 1 : n;
 }
 
-/** Where a class of a lane stands in a tile that begins with class `first` and holds n; 0 where it does not. */
-export function tile_place(tile: usize, lane: i32, klass: i32, first: i32, n: i32): usize {
-  const c = klass - first;
-  return <u32>c < <u32>n ? tile + <usize>c * CLASS + ((<usize>lane) << 2) : 0;
+export function stretch_of(n: i32): i32 {
+  return whole ? count * n : positions;
 }
 
-/** Starts the statistics of a tile's rows anew. */
-export function tile_clear(): void {
-  for (let i: usize = 0; i < width; i += 16) v128.store(MAX + i, f32x4.splat(-Infinity));
-  memory.fill(SUM, 0, 128);
-}
-
-/** Takes n classes into the maxima; NaN counts as -Infinity here and shows in the sums. */
-export function tile_max(n: i32): void {
-  for (let i: usize = 0; i < width; i += 16) {
-    let max = v128.load(MAX + i);
-    const end = TILE + i + <usize>n * CLASS;
-    for (let at = TILE + i; at < end; at += CLASS) max = f32x4.pmax(max, v128.load(at));
-    v128.store(MAX + i, max);
-  }
+/** The distance between stretches in an array of float32. */
+export function array_step(): usize {
+  return classStride << 2;
 }
 
 /**
- * The rows' shifts and references from their maxima, as `shift_of` and `reference` have them; whether there is a shift.
+ * Where a loop finds one number a row, for each value of a stretch: spread over the values of a whole tile; else they
+ * are the same for all stretches.
  */
-export function tile_reference(): bool {
-  let shifts = i32x4.splat(0);
-  for (let i: usize = 0; i < width; i += 16) {
-    const max = v128.load(MAX + i);
-    const none = f32x4.eq(max, f32x4.splat(-Infinity));
-    const far = v128.andnot(f32x4.ge(f32x4.abs(max), f32x4.splat(FAR)), none);
-    const shift = v128.and(max, far);
-    const near = v128.andnot(f32x4.sub(max, shift), none);
-    const m = Exp.reference(near);
-    v128.store(SHIFT + i, shift);
-    v128.store(REFERENCE + i, m);
-    shifts = v128.or(shifts, far);
+export function spread(numbers: usize, to: usize): usize {
+  if (!whole) return numbers;
+  let at = to;
+  if (along) {
+    for (const end = numbers + ((<usize>count) << 2); numbers < end; numbers += 4) {
+      const v = v128.load32_splat(numbers);
+      const next = at + ((<usize>chunk) << 2);
+      for (; at < next; at += 16) v128.store(at, v);
+      at = next;
+    }
+    return to;
   }
-  return v128.any_true(shifts);
+  for (let block = 0; block < blocks; block++, numbers += pitch) {
+    for (let c = 0; c < chunk; c++, at += pitch) {
+      for (let i: usize = 0; i < pitch; i += 16) v128.store(at + i, v128.load(numbers + i));
+    }
+  }
+  return to;
 }
 
-/** Takes the shifts off n classes. */
-export function tile_shift(n: i32): void {
-  for (let c = 0; c < n; c++) {
-    for (let i: usize = 0; i < width; i += 16) {
-      const at = TILE + <usize>c * CLASS + i;
-      v128.store(at, f32x4.sub(v128.load(at), v128.load(SHIFT + i)));
+/**
+ * Chooses what the tile's exponentials are relative to: one of its logits, or 0 where that is far out or none. A row by
+ * itself may be somewhat farther out: it is no other way than with others that it passes.
+ */
+export function tile_refer(logit: f32): void {
+  const isAlone = count === 1;
+  const isNear = abs(logit) < (isAlone ? FARTHER : FAR);
+  const m = nearest(isNear ? logit * <f32>1.44269504 : 0) - HEADROOM - (isAlone ? ROOM_ALONE : ROOM);
+  unit = reinterpret<f64>((1023 + <i64>m) << 52);
+  const v = f32x4.splat(m);
+  v128.store(RANGE, Exp.bias(v));
+  v128.store(RANGE, Exp.lowest(v), 16);
+  v128.store(RANGE, f32x4.splat((m + REACH) * <f32>0.693147182), 32);
+}
+
+/** Takes the exponentials of the classes from `first` to `first + n`. */
+export function tile_exp(logits: usize, kind: i32, first: i32, n: i32): void {
+  const from = place(logits, size_of(kind), first);
+  if (wary !== 0) wary--;
+  else if (kind === FLOAT32) {
+    if (exponentials(from, array_step(), n)) return;
+    wary = WARINESS;
+  } else {
+    widen_stretches(from, kind, TILE, n);
+    if (exponentials(TILE, pitch, n)) return;
+    wary = WARINESS;
+  }
+  if (kind === FLOAT32) clamp(from, array_step(), n);
+  else {
+    widen_stretches(from, kind, TILE, n);
+    clamp(TILE, pitch, n);
+  }
+  exponentials(TILE, pitch, n);
+}
+
+/** Takes logits to the tile that are clamped to what is in range. */
+function clamp(from: usize, step: usize, n: i32): void {
+  const lowest = v128.load(RANGE, 16);
+  const highest = v128.load(RANGE, 32);
+  const length = stretch_of(n);
+  let tile = TILE;
+  for (let k = stretches(n); k > 0; k--, from += step, tile += pitch) {
+    for (let i = 0; i < length; i += 4) {
+      const at = (<usize>i) << 2;
+      v128.store(tile + at, f32x4.pmin(f32x4.pmax(Lanes.get(from + at, length - i), lowest), highest));
     }
   }
 }
 
-/** Turns n classes into their steps e^x · 2^-m, and adds these to the sums. */
-export function tile_exp(n: i32): void {
-  for (let v: usize = 0; v < width >> 4; v++) exp_vector(TILE + (v << 4), n, REFERENCE + (v << 4), SUM + (v << 5));
-}
-
-/** Adds n classes, as they stand, to float64 sums of the lanes. */
-export function tile_add(n: i32, sums: usize): void {
-  for (let v: usize = 0; v < width >> 4; v++) {
-    let low = v128.load(sums + (v << 5));
-    let high = v128.load(sums + (v << 5), 16);
-    const end = TILE + (v << 4) + <usize>n * CLASS;
-    for (let at = TILE + (v << 4); at < end; at += CLASS) {
-      const x = v128.load(at);
-      low = f64x2.add(low, f64x2.promote_low_f32x4(x));
-      high = f64x2.add(high, Lanes.promote_high(x));
-    }
-    v128.store(sums + (v << 5), low);
-    v128.store(sums + (v << 5), high, 16);
-  }
-}
-
-/** Takes one number a lane off n classes; lanes that are not kept stay as they are. */
-export function tile_subtract(n: i32, numbers: usize, kept: usize): void {
-  for (let i: usize = 0; i < width; i += 16) {
-    const number = v128.and(v128.load(numbers + i), v128.load(kept + i));
-    const end = TILE + i + <usize>n * CLASS;
-    for (let at = TILE + i; at < end; at += CLASS) v128.store(at, f32x4.sub(v128.load(at), number));
-  }
-}
-
-/** Multiplies n classes by a factor a lane; lanes that are not kept become 0, whatever they hold. */
-export function tile_scale(n: i32, factors: usize, kept: usize): void {
-  for (let i: usize = 0; i < width; i += 16) {
-    const factor = v128.load(factors + i);
-    const keep = v128.load(kept + i);
-    const end = TILE + i + <usize>n * CLASS;
-    for (let at = TILE + i; at < end; at += CLASS) {
-      v128.store(at, v128.and(f32x4.mul(v128.load(at), factor), keep));
-    }
-  }
-}
-
-function exp_vector(at: usize, n: i32, reference: usize, sum: usize): void {
+/** Whether all were in range. */
+function exponentials(from: usize, step: usize, n: i32): bool {
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
@@ -283,23 +211,215 @@ function exp_vector(at: usize, n: i32, reference: usize, sum: usize): void {
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
-  const m = v128.load(reference);
-  const bias = Exp.bias(m);
-  const lowest = Exp.lowest(m);
-  let low = v128.load(sum);
-  let high = v128.load(sum, 16);
-  while (n > 0) {
-    const end = at + <usize>min(n, BLOCK) * CLASS;
-    n -= BLOCK;
-    let total = f32x4.splat(0);
-    for (; at < end; at += CLASS) {
-      const e = Exp.step(v128.load(at), bias, lowest, log2e, ln2, ln2Rest, c4, c3, c2, c1, c0);
-      total = f32x4.add(total, e);
-      v128.store(at, e);
+  const bias = v128.load(RANGE);
+  const bytes = (<usize>stretch_of(n)) << 2;
+  let turns = i32x4.splat(0);
+  let tile = TILE;
+  for (let k = stretches(n); k > 0; k--, from += step, tile += pitch) {
+    let i: usize = 0;
+    for (; i + 32 <= bytes; i += 32) {
+      const x = v128.load(from + i);
+      const y = v128.load(from + i, 16);
+      const s = Exp.turns(x, bias, log2e);
+      const t = Exp.turns(y, bias, log2e);
+      turns = v128.or(turns, v128.or(s, t));
+      v128.store(tile + i, f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s)));
+      v128.store(tile + i, f32x4.mul(Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)), 16);
     }
-    low = f64x2.add(low, f64x2.promote_low_f32x4(total));
-    high = f64x2.add(high, Lanes.promote_high(total));
+    for (; i < bytes; i += 16) {
+      const left = <i32>(bytes - i) >> 2;
+      const x = left < 4 ? Lanes.load_tail(from + i, left, load<f32>(RANGE, 16)) : v128.load(from + i);
+      const t = Exp.turns(x, bias, log2e);
+      turns = v128.or(turns, t);
+      v128.store(tile + i, f32x4.mul(Exp.rest(x, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)));
+    }
   }
-  v128.store(sum, low);
-  v128.store(sum, high, 16);
+  return Exp.is_right(turns);
+}
+
+export function widen_stretches(from: usize, kind: i32, to: usize, n: i32): void {
+  const length = stretch_of(n);
+  const most = (<usize>(length & ~3)) << 2;
+  const bytes = (<usize>length) << 2;
+  for (let k = stretches(n); k > 0; k--, from += classStride << 1, to += pitch) {
+    widen_all(from, to, to + most, kind);
+    for (let i = most; i < bytes; i += 4) store<f32>(to + i, widen(from + (i >> 1), kind));
+  }
+}
+
+/** Adds n classes, the first of which is class `first` of their rows, to the rows' sums, which begin at 0 with class 0. */
+export function tile_sum(first: i32, n: i32): void {
+  if (along) sum_along();
+  else sum_beside(first === 0, n);
+}
+
+function sum_along(): void {
+  const bytes = (<usize>chunk) << 2;
+  const before = (<usize>(chunk - 1) >> 2) << 4;
+  const last = v128.load(FIRST + ((<usize>(chunk - 1) & 3) << 4));
+  let a = TILE;
+  for (let q = 0; q < count; q += 4) {
+    // Where there are not four rows left, the last one stands in for the others.
+    const b = q + 1 < count ? a + bytes : a;
+    const d = q + 2 < count ? b + bytes : b;
+    const e = q + 3 < count ? d + bytes : d;
+    let x = v128.and(v128.load(a + before), last);
+    let y = v128.and(v128.load(b + before), last);
+    let z = v128.and(v128.load(d + before), last);
+    let w = v128.and(v128.load(e + before), last);
+    let low = f64x2.splat(0);
+    let high = low;
+    let i: usize = 0;
+    for (;;) {
+      for (const end = min(i + (SUMMED << 4), before); i < end; i += 16) {
+        x = f32x4.add(x, v128.load(a + i));
+        y = f32x4.add(y, v128.load(b + i));
+        z = f32x4.add(z, v128.load(d + i));
+        w = f32x4.add(w, v128.load(e + i));
+      }
+      const p = f32x4.add(v128.shuffle<i32>(x, y, 0, 4, 1, 5), v128.shuffle<i32>(x, y, 2, 6, 3, 7));
+      const r = f32x4.add(v128.shuffle<i32>(z, w, 0, 4, 1, 5), v128.shuffle<i32>(z, w, 2, 6, 3, 7));
+      const sums = f32x4.add(v128.shuffle<i64>(p, r, 0, 2), v128.shuffle<i64>(p, r, 1, 3));
+      low = f64x2.add(low, f64x2.promote_low_f32x4(sums));
+      high = f64x2.add(high, Lanes.promote_high(sums));
+      if (i >= before) break;
+      x = y = z = w = f32x4.splat(0);
+    }
+    v128.store((<usize>q) << 3, low, SUMS);
+    v128.store((<usize>q) << 3, high, SUMS + 16);
+    a = e + bytes;
+  }
+}
+
+function sum_beside(fresh: bool, n: i32): void {
+  let sums = SUMS;
+  let tile = TILE;
+  for (let block = 0; block < blocks; block++, sums += pitch << 1, tile += <usize>n * pitch) {
+    for (let i: usize = 0; i < pitch; i += 16) {
+      let low = fresh ? f64x2.splat(0) : v128.load(sums + (i << 1));
+      let high = fresh ? f64x2.splat(0) : v128.load(sums + (i << 1), 16);
+      let at = tile + i;
+      for (let left = n; left > 0; left -= SUMMED) {
+        let x = v128.load(at);
+        const end = at + <usize>min(left, SUMMED) * pitch;
+        for (at += pitch; at < end; at += pitch) x = f32x4.add(x, v128.load(at));
+        low = f64x2.add(low, f64x2.promote_low_f32x4(x));
+        high = f64x2.add(high, Lanes.promote_high(x));
+      }
+      v128.store(sums + (i << 1), low);
+      v128.store(sums + (i << 1), high, 16);
+    }
+  }
+}
+
+/** Whether the sums of all exponentials are within bounds. */
+export function tile_is_near(): bool {
+  const least = f64x2.splat(LEAST_OF_ALL);
+  const most = f64x2.splat(LARGEST);
+  let near = i64x2.splat(-1);
+  for (let q = 0; q < count; q += 2) {
+    const sum = q + 1 < count ? v128.load((<usize>q) << 3, SUMS) : v128.load64_splat((<usize>q) << 3, SUMS);
+    near = v128.and(near, v128.and(f64x2.ge(sum, least), f64x2.le(sum, most)));
+  }
+  return i64x2.all_true(near);
+}
+
+/** Writes the tile's values, each multiplied by its row's factor, to the classes from `first` to `first + n` of an array. */
+export function tile_scale(factors: usize, out: usize, first: i32, n: i32): void {
+  const to = place(out, 4, first);
+  if (along && chunk > 1) scale_along(factors, to);
+  else scale_beside(factors, to, n);
+}
+
+/** Row by row: what the last vector of a row has too many, fewer than two classes make, the next row overwrites. */
+function scale_along(factors: usize, to: usize): void {
+  const bytes = (<usize>chunk) << 2;
+  let tile = TILE;
+  const last = factors + ((<usize>(count - 1)) << 2);
+  for (; factors < last; factors += 4, tile += bytes, to += bytes) {
+    const f = v128.load32_splat(factors);
+    for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, f32x4.mul(v128.load(tile + i), f));
+  }
+  const f = v128.load32_splat(factors);
+  for (let i = 0; i < chunk; i += 4) {
+    const at = (<usize>i) << 2;
+    Lanes.put(to + at, chunk - i, f32x4.mul(v128.load(tile + at), f));
+  }
+}
+
+/** By what is spread over the values. */
+function scale_beside(factors: usize, to: usize, n: i32): void {
+  const length = stretch_of(n);
+  const step = array_step();
+  const numbers = spread(factors, SPREAD);
+  let tile = TILE;
+  for (let k = stretches(n); k > 0; k--, tile += pitch, to += step) {
+    for (let i = 0; i < length; i += 4) {
+      const at = (<usize>i) << 2;
+      Lanes.put(to + at, length - i, f32x4.mul(v128.load(tile + at), v128.load(numbers + at)));
+    }
+  }
+}
+
+/** The same, and adds the row's offset. */
+export function tile_scale_offset(factors: usize, offsets: usize, out: usize, first: i32, n: i32): void {
+  const length = stretch_of(n);
+  const step = array_step();
+  const numbers = spread(factors, SPREAD);
+  const others = spread(offsets, SECOND);
+  let tile = TILE;
+  let to = place(out, 4, first);
+  for (let k = stretches(n); k > 0; k--, tile += pitch, to += step) {
+    for (let i = 0; i < length; i += 4) {
+      const at = (<usize>i) << 2;
+      const v = f32x4.mul(v128.load(tile + at), v128.load(numbers + at));
+      Lanes.put(to + at, length - i, f32x4.add(v, v128.load(others + at)));
+    }
+  }
+}
+
+/** Takes the classes from `first` to `first + n`, each less its row's number, to the tile. */
+export function tile_less(numbers: usize, logits: usize, kind: i32, first: i32, n: i32): void {
+  const length = stretch_of(n);
+  const step = array_step();
+  const others = spread(numbers, SPREAD);
+  const isFloat = kind === FLOAT32;
+  let from = place(logits, size_of(kind), first);
+  if (!isFloat) {
+    widen_stretches(from, kind, TILE, n);
+    from = TILE;
+  }
+  let tile = TILE;
+  for (let k = stretches(n); k > 0; k--, tile += pitch, from += isFloat ? step : pitch) {
+    for (let i = 0; i < length; i += 4) {
+      const at = (<usize>i) << 2;
+      v128.store(tile + at, f32x4.sub(Lanes.get(from + at, length - i), v128.load(others + at)));
+    }
+  }
+}
+
+/** Where the classes of a tile of one row are together, as float32 unless they are neighbours anyway. */
+export function tile_bring(array: usize, kind: i32, classes: i32, spare: usize): usize {
+  const size = size_of(kind);
+  let from = place(array, size, 0);
+  if (along) return from;
+  for (let c = 0, to = spare; c < classes; c++, from += classStride * size, to += 4) {
+    store<f32>(to, value_at(from, kind));
+  }
+  return spare;
+}
+
+/** Takes them to where they belong. */
+export function tile_take(from: usize, classes: i32, array: usize): void {
+  if (along) return;
+  for (let c = 0, to = place(array, 4, 0); c < classes; c++, from += 4, to += classStride << 2) {
+    store<f32>(to, load<f32>(from));
+  }
+}
+
+/** Gives the tile's rows up: they are to be taken one by one. Returns how many they were, and one for this turn. */
+export function tile_again(): i32 {
+  const rows = count;
+  count = 0;
+  return rows + 1;
 }

@@ -19,6 +19,9 @@ export interface Block {
   readonly stride: number;
 }
 
+/** The rows of a tile, as assembly/tile.ts has them. */
+const TILE_ROWS = 128;
+
 /** The fewest inner positions that are worth bringing to the scratch class by class. */
 const NARROWEST = 16;
 
@@ -36,7 +39,9 @@ export function blocksOf({ outer, classes, inner }: Layout, resident: boolean): 
   const blocks: Block[] = [];
   if (inner <= BLOCK_ROWS && (resident || length <= LONGEST_ROW)) {
     const most = Math.floor(Math.min(BLOCK_ROWS / inner, BLOCK_VALUES / length));
-    const count = Math.max(1, Math.min(outer, most));
+    // Whole tiles: a sum over rows does not depend on where blocks begin.
+    const tiled = most < TILE_ROWS ? most : most - (most % TILE_ROWS);
+    const count = Math.max(1, Math.min(outer, tiled));
     for (let o = 0; o < outer; o += count) {
       const size = Math.min(count, outer - o) * inner;
       blocks.push({ row: o * inner, rows: size, classes, inner, start: o * length, arrayStride: inner, stride: inner });

@@ -7,17 +7,9 @@ type ForwardTile = (
   classes: number,
   inner: number,
   stride: number,
+  spare: number,
 ) => void;
 type Backward = (gradOutput: number, y: number, grad: number, rows: number, classes: number) => void;
-type BackwardTile = (
-  gradOutput: number,
-  y: number,
-  grad: number,
-  rows: number,
-  classes: number,
-  inner: number,
-  stride: number,
-) => void;
 
 /** The exports of a binary for float32: see assembly/index.ts. Pointers are byte offsets into the memory. */
 export type Kernels = {
@@ -63,8 +55,6 @@ export type Kernels = {
   log_sum_exp_forward_tile: ForwardTile;
   log_softmax_forward_tile: ForwardTile;
   softmax_forward_tile: ForwardTile;
-  log_softmax_backward_tile: BackwardTile;
-  softmax_backward_tile: BackwardTile;
   cross_entropy_forward_tile(
     logits: number,
     kind: number,
@@ -79,6 +69,7 @@ export type Kernels = {
     smoothing: number,
     zLoss: number,
     total: number,
+    spare: number,
   ): number;
   cross_entropy_forward_backward_tile(
     logits: number,
@@ -97,6 +88,7 @@ export type Kernels = {
     smoothing: number,
     zLoss: number,
     total: number,
+    spare: number,
   ): number;
 
   exchange(place: number, kind: number, bits: number): number;

@@ -5,7 +5,7 @@ import type { Floats, ResultArray } from "./floats.js";
 import type { Kernels } from "./kernels.js";
 
 /**
- * Rows of fewer classes go sixteen at a time, as rows do whose classes are not neighbours: from here on a row by itself is
+ * Rows of fewer classes go many at a time, as rows do whose classes are not neighbours: from here on a row by itself is
  * faster, and sooner where it needs no care for a target.
  */
 const MANY_FOR_LOSSES = 128;
@@ -34,7 +34,8 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, y, block, arena.first);
       const from = bring(x, block, to);
-      if (isTiled(layout, MANY_FOR_SOFTMAX)) kernels[`${name}_tile`](from, kind, to, rows, classes, inner, stride);
+      if (isTiled(layout, MANY_FOR_SOFTMAX))
+        kernels[`${name}_tile`](from, kind, to, rows, classes, inner, stride, arena.third);
       else kernels[name](from, kind, to, rows, classes);
       takeBlock(arena, to, y, block);
     }
@@ -48,19 +49,18 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
     layout: Layout,
   ): void => {
     for (const block of blocksOf(layout, arena.holds(gradOutput) && arena.holds(y) && arena.holds(grad))) {
-      const { rows, classes, inner, stride } = block;
+      const { rows, classes } = block;
       const to = placeBlock(arena, grad, block, arena.first);
       const g = bringBlock(arena, gradOutput, block, arena.first);
       const from = bringBlock(arena, y, block, arena.second);
-      if (isTiled(layout, MANY_FOR_SOFTMAX)) kernels[`${name}_tile`](g, from, to, rows, classes, inner, stride);
-      else kernels[name](g, from, to, rows, classes);
+      kernels[name](g, from, to, rows, classes);
       takeBlock(arena, to, grad, block);
     }
   };
 
-  /** Where a block's row losses are written, whether anybody asked for them or not. */
+  /** Where a block's row losses are written, 0 where nobody asked for them. */
   const placeLosses = (losses: ResultArray | undefined, { row }: Block): number =>
-    losses ? arena.place(losses, row, arena.rowValues) : arena.rowValues;
+    losses ? arena.place(losses, row, arena.rowValues) : 0;
 
   return {
     logSumExp(x, lse, layout) {
@@ -70,7 +70,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
         const to = arena.place(lse, row, arena.rowValues);
         const from = bringBlock(arena, x.data, block, arena.first);
         if (isTiled(layout, MANY_FOR_SOFTMAX))
-          kernels.log_sum_exp_forward_tile(from, kind, to, rows, classes, inner, stride);
+          kernels.log_sum_exp_forward_tile(from, kind, to, rows, classes, inner, stride, arena.third);
         else kernels.log_sum_exp_forward(from, kind, to, rows, classes);
         arena.take(to, lse, row, rows);
       }
@@ -108,6 +108,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
               labelSmoothing,
               zLoss,
               total,
+              arena.third,
             )
           : kernels.cross_entropy_forward(x, kind, y, w, to, rows, classes, ignoreIndex, labelSmoothing, zLoss, total);
         if (losses) arena.take(to, losses, row, rows);
@@ -147,6 +148,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
               labelSmoothing,
               zLoss,
               total,
+              arena.third,
             )
           : kernels.cross_entropy_forward_backward(
               x,

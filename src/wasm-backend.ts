@@ -37,7 +37,7 @@ export function wasmBackend(name: WasmName): Backend {
   const pickBackward = (g: Floats, y: Floats, grad: ResultArray, layout: Layout): RowEngine => {
     const isSingle = g.kind === "float32" && y.kind === "float32";
     const resident = arena.holds(g.data) && arena.holds(y.data) && arena.holds(grad);
-    return pick(isSingle, layout, resident);
+    return pick(isSingle && layout.inner === 1, layout, resident);
   };
 
   const pickLoss = (

@@ -5,7 +5,7 @@ import { createCore } from "../src/index.js";
 import { digest } from "./digest.js";
 
 /** What `npm run digest` prints, in whatever engine. */
-const STRICT = "73ec6f20f2ffbd45e34f34f6dd0b0155f4691be9c4782d37ae9134809a11d864";
+const STRICT = "0a9d2d8a57045b5bda7d081d8e299d4283dbdd61d75959dc1a8385ed307441bb";
 
 test("the results of wasm-simd have the bits that they had", () => {
   const core = createCore({ backend: "wasm-simd" });

@@ -66,17 +66,20 @@ describe.each(names)("e^x on %s", (name) => {
     expect(largestError(low, high)).toBeLessThan(bound);
   });
 
-  it("and the odds and losses of sixteen rows' one numbers are within 1e-11", () => {
+  it("and the odds and losses of rows are within 5e-10", () => {
     const core = createCore({ backend: name });
     // The odds against a class beside a 0 are e^-x, but for how exact the exponential of 0 is and the undoing of its reference.
     const reference = Math.log(one) - HEADROOM[name] * LN2[name] - LOG_KAPPA[name];
+    // And what the rounding of ln 2 adds for each nat between the two.
+    const drift = Math.abs(LN2[name] / Math.LN2 - 1);
     let largest = 0;
     for (let own = -590; own < 590; own += 0.37) {
       const own32 = Math.fround(own);
       const loss = core.crossEntropy(Float32Array.of(own32, 0), [0]);
-      largest = Math.max(largest, Math.abs(loss / Math.log1p(Math.exp(reference - own32)) - 1));
+      const error = Math.abs(loss / Math.log1p(Math.exp(reference - own32)) - 1);
+      largest = Math.max(largest, error / (5e-10 + drift * (1 + Math.abs(own32))));
     }
-    expect(largest).toBeLessThan(1e-11);
+    expect(largest).toBeLessThan(1);
     core.dispose();
   });
 

@@ -1,4 +1,4 @@
-/** The kernels that take sixteen rows at a time, by themselves: layouts, half-precision logits, and a loss's terms. */
+/** The kernels that take a tile of rows at a time, by themselves: layouts, half-precision logits, and a loss's terms. */
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
@@ -117,7 +117,18 @@ class Calls {
     this.#used = 0;
     const x = this.#input(input);
     const lse = this.#output(outer * inner);
-    this.#kernels.log_sum_exp_forward_tile(x, input.kind, lse.place, outer * inner, classes, inner, stride);
+    const spare = this.#output(classes);
+    this.#kernels.log_sum_exp_forward_tile(
+      x,
+      input.kind,
+      lse.place,
+      outer * inner,
+      classes,
+      inner,
+      stride,
+      spare.place,
+    );
+    spare.take();
     return lse.take();
   }
 
@@ -126,7 +137,18 @@ class Calls {
     const x = this.#input(input);
     const out = this.#output(lengthOf(layout));
     const { classes, inner, stride } = layout;
-    this.#kernels[`${name}_forward_tile`](x, input.kind, out.place, rowsOf(layout), classes, inner, stride);
+    const spare = this.#output(classes);
+    this.#kernels[`${name}_forward_tile`](
+      x,
+      input.kind,
+      out.place,
+      rowsOf(layout),
+      classes,
+      inner,
+      stride,
+      spare.place,
+    );
+    spare.take();
     return rowsIn(out.take(), layout);
   }
 
@@ -138,9 +160,17 @@ class Calls {
     const w = weights ? this.#bring(weights) : 0;
     const losses = this.#output(targets.length);
     const { kind } = input;
-    const total = this.#kernels.cross_entropy_forward_tile(
-      ...[x, kind, y, w, losses.place, targets.length, classes, inner, stride, IGNORED, smoothing, zLoss, 0.5],
-    );
+    const spare = this.#output(classes);
+    const callWith = (place: number): number =>
+      this.#kernels.cross_entropy_forward_tile(
+        ...[x, kind, y, w, place, targets.length, classes, inner, stride, IGNORED, smoothing, zLoss, 0.5, spare.place],
+      );
+    const total = callWith(losses.place);
+    // By itself the sum may be taken another way.
+    const sum = callWith(0);
+    expect(Math.abs(sum - total)).not.toBeGreaterThan(2e-8 * Math.abs(total - 0.5));
+    expect(Number.isNaN(sum)).toBe(Number.isNaN(total));
+    spare.take();
     return { total: total - 0.5, losses: losses.take() };
   }
 
@@ -165,10 +195,12 @@ class Calls {
     const losses = this.#output(targets.length);
     const grad = onTop ?? this.#output(lengthOf(layout));
     const scaleStride = scales.length === 1 ? 0 : 8;
+    const spare = this.#output(classes);
     const total = this.#kernels.cross_entropy_forward_backward_tile(
       ...[x, kind, y, w, s, losses.place, grad.place, targets.length, classes, inner, stride, IGNORED],
-      ...[scaleStride, smoothing, zLoss, 0.5],
+      ...[scaleStride, smoothing, zLoss, 0.5, spare.place],
     );
+    spare.take();
     return { total: total - 0.5, losses: losses.take(), grad: rowsIn(grad.take(), layout) };
   }
 }
@@ -417,8 +449,9 @@ describe.each(binaries)("tiles of %s", (name) => {
         const probs = calls.map("softmax", together, layout);
         for (let row = 0; row < targets.length; row += 1 + (row % 3)) {
           const part = (values: Float32Array) => values.subarray(row * classes, (row + 1) * classes);
-          const alone = { kind: FLOAT32, logits: part(logits) };
-          const one = classLast(1, classes);
+          // Neighbours are summed in another order than classes that are not.
+          const one = { outer: 1, classes, inner: 1, stride: layout.stride };
+          const alone = { kind: FLOAT32, logits: laidOut(part(logits), one, Number.NaN) };
           const own = calls.lossAndGrad(alone, one, targets.subarray(row, row + 1), terms, scale);
           const what = `row ${row} ${nameOf(terms, layout)}`;
           expectSameBits(`loss, ${what}`, own.losses, all.losses.subarray(row, row + 1));
