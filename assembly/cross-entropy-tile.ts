@@ -47,20 +47,20 @@ import { Wide } from "./wide";
 // One number a row: where its target is, or class 0 where it is ignored, in bytes from the tile's first logit in an array
 // of float32, and in the tile; masks of the rows that are not ignored; and in float32 the targets' logits and gradients,
 // and what the others' exponentials are multiplied by and what is added.
-const AT = memory.data(1040, 16);
-const IN_TILE = memory.data(1040, 16);
-const KEPT = memory.data(1040, 16);
-const OWN = memory.data(1040, 16);
-const GRADIENTS = memory.data(1040, 16);
-const FACTORS = memory.data(1040, 16);
-const OFFSETS = memory.data(1040, 16);
+const AT = memory.data(4112, 16);
+const IN_TILE = memory.data(4112, 16);
+const KEPT = memory.data(4112, 16);
+const OWN = memory.data(4112, 16);
+const GRADIENTS = memory.data(4112, 16);
+const FACTORS = memory.data(4112, 16);
+const OFFSETS = memory.data(4112, 16);
 
 // In float64: the odds against the targets, with zeros behind the last up to sixteen rows, the inverse of the targets'
 // exponentials, the losses, and the means of the logits less the targets'.
-const ODDS = memory.data(2176, 16);
-const INVERSES = memory.data(2064, 16);
-const LOSSES = memory.data(2064, 16);
-const MEANS = memory.data(2064, 16);
+const ODDS = memory.data(8320, 16);
+const INVERSES = memory.data(8208, 16);
+const LOSSES = memory.data(8208, 16);
+const MEANS = memory.data(8208, 16);
 
 const LANE = memory.data<i32>([0, 1, 2, 3], 16);
 

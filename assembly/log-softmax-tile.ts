@@ -38,8 +38,8 @@ import {
 import { Wide } from "./wide";
 
 // One number a row: what is taken off its logits, in two parts, or what its values are multiplied by.
-const NUMBERS = memory.data(1040, 16);
-const RESTS = memory.data(1040, 16);
+const NUMBERS = memory.data(4112, 16);
+const RESTS = memory.data(4112, 16);
 
 export function log_sum_exp_forward_tile(
   logits: usize,

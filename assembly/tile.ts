@@ -18,12 +18,19 @@ import { Lanes } from "./lanes";
 import { widen, widen_all } from "./widen";
 
 /** How many values a tile holds. */
-const VALUES: i32 = 4096;
+const VALUES: i32 = 8192;
 
-/** The most rows of a tile, and how many are enough: that follow each other, or lie beside each other. */
-const MOST: i32 = 256;
+/** How many rows are enough where they follow each other, and where blocks of some that lie beside each other do. */
 const ENOUGH: i32 = 128;
-const BESIDE: i32 = 64;
+const ENOUGH_BESIDE: i32 = 64;
+
+/**
+ * The fewest and the most positions that a tile of all classes is made of; where there are too many classes for that, it
+ * takes them in chunks, for as many positions as there are: memory is faster in long stretches.
+ */
+const NARROWEST: i32 = 32;
+const WIDEST: i32 = 256;
+const MOST: i32 = 1024;
 
 /**
  * Sums have to be from 2^-60 to 2^96: what is flushed, less than 2^-126, does not count beside them, and what they are
@@ -49,12 +56,12 @@ const FARTHER: f32 = 600;
 const SUMMED: i32 = 4;
 
 /** Places for the values of a tile and a vector more: its exponentials, and what is spread over them. */
-export const TILE = memory.data(16400, 16);
-export const SPREAD = memory.data(16400, 16);
-export const SECOND = memory.data(16400, 16);
+export const TILE = memory.data(32784, 16);
+export const SPREAD = memory.data(32784, 16);
+export const SECOND = memory.data(32784, 16);
 
 // One number a row, in whole vectors; what the last one of a block has too many, the next block overwrites.
-export const SUMS = memory.data(2176, 16);
+export const SUMS = memory.data(8320, 16);
 
 /** What takes the reference off logits, and between what they are clamped. */
 const RANGE = memory.data(48, 16);
@@ -89,16 +96,17 @@ export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride
   const length = classes * stride;
   start = <usize>block * length + position;
   classStride = stride;
-  whole = position === 0 && inner === stride && inner <= min(left, MOST) && length <= VALUES;
+  whole = position === 0 && inner === stride && inner <= min(left, WIDEST) && length <= VALUES;
   along = whole && inner === 1;
   if (whole) {
     positions = inner;
-    const most = along ? min(left, ENOUGH) : min(left / inner, max(BESIDE / inner, 1));
+    const most = along ? min(left, ENOUGH) : min(left / inner, max(ENOUGH_BESIDE / inner, 1));
     blocks = min(most, VALUES / length);
     pitch = (<usize>inner) << 2;
     chunk = classes;
   } else {
-    positions = min(min(left, inner - position), min(MOST, max(BESIDE, (VALUES / classes) & ~3)));
+    const fitting = (VALUES / classes) & ~3;
+    positions = min(min(left, inner - position), fitting < NARROWEST ? MOST : min(fitting, WIDEST));
     blocks = 1;
     const padded = (positions + 3) & ~3;
     pitch = (<usize>padded) << 2;

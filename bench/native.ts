@@ -32,7 +32,7 @@ const SHAPES = [
   [16, 128256],
 ] as const;
 /** Tiles and blocks with tails of every length. */
-const ODD_CLASSES = [1, 2, 3, 4, 5, 6, 7, 31, 71, 72, 127, 128, 131, 515, 1030, 2053, 4104];
+const ODD_CLASSES = [1, 2, 3, 4, 5, 6, 7, 31, 71, 127, 128, 131, 255, 256, 259, 511, 512, 515, 1030, 2053, 4104];
 const ODD_ROWS = 35;
 
 const BACKENDS = ["wasm-simd", "wasm-relaxed-simd"] as const;

@@ -19,8 +19,9 @@ export interface Block {
   readonly stride: number;
 }
 
-/** The rows of a tile, as assembly/tile.ts has them. */
+/** How large the kernels' tiles are, as assembly/tile.ts has it. */
 const TILE_ROWS = 128;
+const TILE_VALUES = 8192;
 
 /** The fewest inner positions that are worth bringing to the scratch class by class. */
 const NARROWEST = 16;
@@ -40,7 +41,8 @@ export function blocksOf({ outer, classes, inner }: Layout, resident: boolean): 
   if (inner <= BLOCK_ROWS && (resident || length <= LONGEST_ROW)) {
     const most = Math.floor(Math.min(BLOCK_ROWS / inner, BLOCK_VALUES / length));
     // Whole tiles: a sum over rows does not depend on where blocks begin.
-    const tiled = most < TILE_ROWS ? most : most - (most % TILE_ROWS);
+    const tile = Math.max(1, Math.floor(Math.min(TILE_ROWS, TILE_VALUES / classes)));
+    const tiled = most < tile ? most : most - (most % tile);
     const count = Math.max(1, Math.min(outer, tiled));
     for (let o = 0; o < outer; o += count) {
       const size = Math.min(count, outer - o) * inner;

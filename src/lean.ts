@@ -6,10 +6,11 @@ import type { Kernels } from "./kernels.js";
 
 /**
  * Rows of fewer classes go many at a time, as rows do whose classes are not neighbours: from here on a row by itself is
- * faster, and sooner where it needs no care for a target.
+ * faster.
  */
-const MANY_FOR_LOSSES = 128;
-const MANY_FOR_SOFTMAX = 72;
+const MANY_FOR_LOSSES = 512;
+const MANY_FOR_SOFTMAX = 256;
+const MANY_FOR_LOG_SOFTMAX = 128;
 
 /**
  * The fast kernels, which compute in float32 on float32 and halves, and know class targets only. Arrays pass through the
@@ -30,12 +31,12 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
     layout: Layout,
   ): void => {
     const kind = KINDS[x.kind];
+    const tiled = isTiled(layout, name === "softmax_forward" ? MANY_FOR_SOFTMAX : MANY_FOR_LOG_SOFTMAX);
     for (const block of blocksOf(layout, arena.holds(x.data) && arena.holds(y))) {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, y, block, arena.first);
       const from = bring(x, block, to);
-      if (isTiled(layout, MANY_FOR_SOFTMAX))
-        kernels[`${name}_tile`](from, kind, to, rows, classes, inner, stride, arena.third);
+      if (tiled) kernels[`${name}_tile`](from, kind, to, rows, classes, inner, stride, arena.third);
       else kernels[name](from, kind, to, rows, classes);
       takeBlock(arena, to, y, block);
     }
