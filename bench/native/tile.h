@@ -1,315 +1,361 @@
-// assembly/tile.ts, log-softmax-tile.ts and cross-entropy-tile.ts in C: sixteen rows side by side, for few classes, which
-// lie next to each other here. A tile holds all classes of its rows.
+// assembly/tile.ts, log-softmax-tile.ts and cross-entropy-tile.ts in C: many rows of few classes at once, which lie next
+// to each other here, and so make one stretch.
 #pragma once
 #include "rows.h"
 
-#define LANES 16
-#define CHUNK 256
+#define VALUES 8192
+#define ENOUGH 128
 #define SUMMED 4
+#define LEAST 0x1p-60
+#define LARGEST 0x1p96
+#define LEAST_OF_ALL 256.0
+#define LEAST_ODDS 0x1p-50
+#define LARGEST_ODDS 0x1p50
+#define REACH 100.0f
+#define FARTHER 600.0f
+#define ROOM 52.0f
+#define ROOM_ALONE 22.0f
+#define TINY 0x1p-126
 
-static _Alignas(64) float TILE[CHUNK * LANES];
-static _Alignas(64) float MAX[LANES], SHIFT[LANES], REFERENCE[LANES], OWN[LANES];
-static _Alignas(64) float FACTORS[LANES], GRADIENTS[LANES], NEAR[LANES], REST[LANES];
-static _Alignas(64) int32_t TARGETS[LANES], KEPT[LANES];
-static _Alignas(64) double SUM[LANES], ODDS[LANES], LOSSES[LANES], LOGARITHMS[LANES];
-static _Alignas(64) int64_t ORDINARY[LANES];
+static _Alignas(64) float TILE[VALUES + 4];
+static _Alignas(64) float OWN[ENOUGH + 4], FACTORS[ENOUGH + 4], GRADIENTS[ENOUGH + 4], NEAR[ENOUGH + 4], REST[ENOUGH + 4];
+static _Alignas(64) int32_t AT[ENOUGH + 4], KEPT[ENOUGH + 4];
+static _Alignas(64) double SUMS[ENOUGH + 4], ODDS[ENOUGH + 16], INVERSES[ENOUGH + 4];
 
-// How many lanes are in use for this many rows: whole vectors.
-static inline int width_of(int count) { return (count + 3) & ~3; }
+// What takes the reference off logits, between what they are clamped, and 2^m.
+static __m128 BIAS, LOWEST, HIGHEST;
+static double UNIT;
 
-static inline void transpose(__m128 *a, __m128 *b, __m128 *c, __m128 *d) {
-  const __m128 ab = _mm_unpacklo_ps(*a, *b), cd = _mm_unpacklo_ps(*c, *d);
-  const __m128 ef = _mm_unpackhi_ps(*a, *b), gh = _mm_unpackhi_ps(*c, *d);
-  *a = _mm_movelh_ps(ab, cd);
-  *b = _mm_movehl_ps(cd, ab);
-  *c = _mm_movelh_ps(ef, gh);
-  *d = _mm_movehl_ps(gh, ef);
+static int tile_count(int left, int classes) {
+  const int most = left < ENOUGH ? left : ENOUGH;
+  return most < VALUES / classes ? most : VALUES / classes;
 }
 
-static void tile_load(const float *rows, int count, int n) {
-  if (count == LANES && n >= 4) {
-    for (int group = 0; group < LANES; group += 4) {
-      const float *at = rows + group * n;
-      for (int c = 0; c < n; c += 4) {
-        const int k = c < n - 4 ? c : n - 4;
-        __m128 x = _mm_loadu_ps(at + k), y = _mm_loadu_ps(at + n + k);
-        __m128 z = _mm_loadu_ps(at + 2 * n + k), w = _mm_loadu_ps(at + 3 * n + k);
-        transpose(&x, &y, &z, &w);
-        float *to = TILE + k * LANES + group;
-        _mm_store_ps(to, x);
-        _mm_store_ps(to + LANES, y);
-        _mm_store_ps(to + 2 * LANES, z);
-        _mm_store_ps(to + 3 * LANES, w);
-      }
-    }
-  } else {
-    for (int lane = 0; lane < width_of(count); lane++) {
-      const float *from = rows + (lane < count ? lane * n : 0);
-      for (int c = 0; c < n; c++) TILE[c * LANES + lane] = from[c];
-    }
+static void tile_refer(float logit, int count) {
+  const int isNear = fabsf(logit) < (count == 1 ? FARTHER : FAR);
+  const __m128 n = _mm_set_ss(isNear ? logit * LOG2E : 0);
+  const float nearest = _mm_cvtss_f32(_mm_round_ss(n, n, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  const float m = nearest - HEADROOM - (count == 1 ? ROOM_ALONE : ROOM);
+  const __m128 v = _mm_set1_ps(m);
+  UNIT = ldexp(1, (int)m);
+  BIAS = exp_bias(v);
+  LOWEST = exp_lowest(v);
+  HIGHEST = _mm_set1_ps((m + REACH) * 0.693147182f);
+}
+
+static inline __m128 tail_of(const float *at, int left, float fill) {
+  return _mm_set_ps(fill, left > 2 ? at[2] : fill, left > 1 ? at[1] : fill, at[0]);
+}
+
+static inline __m128 get(const float *at, int left, float fill) {
+  return left < 4 ? tail_of(at, left, fill) : _mm_loadu_ps(at);
+}
+
+static inline void put(float *to, int left, __m128 v) {
+  if (left >= 4) {
+    _mm_storeu_ps(to, v);
+    return;
   }
+  _Alignas(16) float lanes[4];
+  _mm_store_ps(lanes, v);
+  for (int i = 0; i < left; i++) to[i] = lanes[i];
 }
 
-static void tile_store(float *rows, int count, int n) {
-  if (count == LANES && n >= 4) {
-    for (int group = 0; group < LANES; group += 4) {
-      float *to = rows + group * n;
-      for (int c = 0; c < n; c += 4) {
-        const int k = c < n - 4 ? c : n - 4;
-        const float *from = TILE + k * LANES + group;
-        __m128 x = _mm_load_ps(from), y = _mm_load_ps(from + LANES);
-        __m128 z = _mm_load_ps(from + 2 * LANES), w = _mm_load_ps(from + 3 * LANES);
-        transpose(&x, &y, &z, &w);
-        _mm_storeu_ps(to + k, x);
-        _mm_storeu_ps(to + n + k, y);
-        _mm_storeu_ps(to + 2 * n + k, z);
-        _mm_storeu_ps(to + 3 * n + k, w);
-      }
-    }
-  } else {
-    for (int lane = 0; lane < count; lane++) {
-      for (int c = 0; c < n; c++) rows[lane * n + c] = TILE[c * LANES + lane];
-    }
+static int exponentials(const float *from, int n) {
+  const __m128 bias = BIAS;
+  __m128 turns = _mm_setzero_ps();
+  int i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m128 x = _mm_loadu_ps(from + i), y = _mm_loadu_ps(from + i + 4);
+    const __m128 s = exp_turns(x, bias), t = exp_turns(y, bias);
+    turns = _mm_or_ps(turns, _mm_or_ps(s, t));
+    _mm_store_ps(TILE + i, _mm_mul_ps(exp_rest(x, s, bias), exp_power(s)));
+    _mm_store_ps(TILE + i + 4, _mm_mul_ps(exp_rest(y, t, bias), exp_power(t)));
   }
-}
-
-static void tile_max(int n, int width) {
-  for (int i = 0; i < width; i += 4) {
-    __m128 max = _mm_set1_ps(-INFINITY);
-    const float *end = TILE + i + n * LANES;
-    for (const float *at = TILE + i; at < end; at += LANES) max = pmax(max, _mm_load_ps(at));
-    _mm_store_ps(MAX + i, max);
+  for (; i < n; i += 4) {
+    const __m128 x = get(from + i, n - i, _mm_cvtss_f32(LOWEST));
+    const __m128 t = exp_turns(x, bias);
+    turns = _mm_or_ps(turns, t);
+    _mm_store_ps(TILE + i, _mm_mul_ps(exp_rest(x, t, bias), exp_power(t)));
   }
+  return is_right(turns);
 }
 
-static int tile_reference(int width) {
-  const __m128 lowest = _mm_set1_ps(-INFINITY), magnitude = _mm_castsi128_ps(_mm_set1_epi32(INT32_MAX));
-  __m128 shifts = _mm_setzero_ps();
-  for (int i = 0; i < width; i += 4) {
-    const __m128 max = _mm_load_ps(MAX + i);
-    const __m128 none = _mm_cmpeq_ps(max, lowest);
-    const __m128 far = _mm_andnot_ps(none, _mm_cmpge_ps(_mm_and_ps(max, magnitude), _mm_set1_ps(FAR)));
-    const __m128 shift = _mm_and_ps(max, far);
-    const __m128 near = _mm_andnot_ps(none, _mm_sub_ps(max, shift));
-    _mm_store_ps(SHIFT + i, shift);
-    _mm_store_ps(REFERENCE + i, exp_reference(near));
-    shifts = _mm_or_ps(shifts, far);
+static void tile_exp(const float *logits, int n) {
+  if (exponentials(logits, n)) return;
+  for (int i = 0; i < n; i += 4) {
+    _mm_store_ps(TILE + i, pmin(pmax(get(logits + i, n - i, 0), LOWEST), HIGHEST));
   }
-  return _mm_movemask_ps(shifts);
+  exponentials(TILE, n);
 }
 
-static void tile_shift(int n, int width) {
-  for (int c = 0; c < n; c++) {
-    for (int i = 0; i < width; i += 4) {
-      float *at = TILE + c * LANES + i;
-      _mm_store_ps(at, _mm_sub_ps(_mm_load_ps(at), _mm_load_ps(SHIFT + i)));
-    }
-  }
-}
-
-static void tile_exp(int n, int width) {
-  for (int i = 0; i < width; i += 4) {
-    const __m128 m = _mm_load_ps(REFERENCE + i), bias = exp_bias(m), lowest = exp_lowest(m);
+static void tile_sum(int count, int n) {
+  static const int32_t LEADING[] = {-1, 0, 0, 0, -1, -1, 0, 0, -1, -1, -1, 0, -1, -1, -1, -1};
+  const int before = (n - 1) & ~3;
+  const __m128 last = _mm_loadu_ps((const float *)(LEADING + 4 * ((n - 1) & 3)));
+  const float *a = TILE;
+  for (int q = 0; q < count; q += 4) {
+    const float *b = q + 1 < count ? a + n : a, *d = q + 2 < count ? b + n : b, *e = q + 3 < count ? d + n : d;
+    __m128 x = _mm_and_ps(_mm_loadu_ps(a + before), last), y = _mm_and_ps(_mm_loadu_ps(b + before), last);
+    __m128 z = _mm_and_ps(_mm_loadu_ps(d + before), last), w = _mm_and_ps(_mm_loadu_ps(e + before), last);
     __m128d low = _mm_setzero_pd(), high = low;
-    float *at = TILE + i;
-    for (int left = n; left > 0; left -= SUMMED) {
-      const float *end = at + (left < SUMMED ? left : SUMMED) * LANES;
-      __m128 total = _mm_setzero_ps();
-      for (; at < end; at += LANES) {
-        const __m128 e = exp_step(_mm_load_ps(at), bias, lowest);
-        total = _mm_add_ps(total, e);
-        _mm_store_ps(at, e);
+    for (int i = 0;;) {
+      const int end = i + 4 * SUMMED < before ? i + 4 * SUMMED : before;
+      for (; i < end; i += 4) {
+        x = _mm_add_ps(x, _mm_loadu_ps(a + i));
+        y = _mm_add_ps(y, _mm_loadu_ps(b + i));
+        z = _mm_add_ps(z, _mm_loadu_ps(d + i));
+        w = _mm_add_ps(w, _mm_loadu_ps(e + i));
       }
-      low = _mm_add_pd(low, _mm_cvtps_pd(total));
-      high = _mm_add_pd(high, promote_high(total));
+      const __m128 p = _mm_add_ps(_mm_unpacklo_ps(x, y), _mm_unpackhi_ps(x, y));
+      const __m128 r = _mm_add_ps(_mm_unpacklo_ps(z, w), _mm_unpackhi_ps(z, w));
+      const __m128 sums = _mm_add_ps(_mm_movelh_ps(p, r), _mm_movehl_ps(r, p));
+      low = _mm_add_pd(low, _mm_cvtps_pd(sums));
+      high = _mm_add_pd(high, promote_high(sums));
+      if (i >= before) break;
+      x = y = z = w = _mm_setzero_ps();
     }
-    _mm_store_pd(SUM + i, low);
-    _mm_store_pd(SUM + i + 2, high);
+    _mm_store_pd(SUMS + q, low);
+    _mm_store_pd(SUMS + q + 2, high);
+    a = e + n;
   }
 }
 
-static void tile_scale(int n, int width, const int32_t *kept) {
-  for (int i = 0; i < width; i += 4) {
-    const __m128 factor = _mm_load_ps(FACTORS + i), keep = _mm_load_ps((const float *)(kept + i));
-    const float *end = TILE + i + n * LANES;
-    for (float *at = TILE + i; at < end; at += LANES) {
-      _mm_store_ps(at, _mm_and_ps(_mm_mul_ps(_mm_load_ps(at), factor), keep));
-    }
+static int tile_is_near(int count) {
+  const __m128d least = _mm_set1_pd(LEAST_OF_ALL), most = _mm_set1_pd(LARGEST);
+  __m128d near = _mm_castsi128_pd(_mm_set1_epi64x(-1));
+  for (int q = 0; q < count; q += 2) {
+    const __m128d sum = q + 1 < count ? _mm_load_pd(SUMS + q) : _mm_set1_pd(SUMS[q]);
+    near = _mm_and_pd(near, _mm_and_pd(_mm_cmpge_pd(sum, least), _mm_cmple_pd(sum, most)));
   }
+  return _mm_movemask_pd(near) == 3;
 }
 
-// The exponentials of what is in the tile, their sums, and what they are relative to.
-static void take_exponentials(int n, int width) {
-  tile_max(n, width);
-  if (tile_reference(width)) tile_shift(n, width);
-  tile_exp(n, width);
-}
-
-static inline __m128d log_references(int lane) {
-  return _mm_sub_pd(_mm_mul_pd(wide_load(REFERENCE + lane), _mm_set1_pd(LN2)), _mm_set1_pd(LOG_KAPPA));
-}
-
-static void compute_logarithms(int width) {
-  for (int lane = 0; lane < width; lane += 2) {
-    const __m128d sum = _mm_load_pd(SUM + lane);
-    const __m128d none = _mm_cmpngt_pd(sum, _mm_setzero_pd());
-    _mm_store_pd(LOGARITHMS + lane, _mm_or_pd(_mm_add_pd(log_references(lane), wide_log(sum)), none));
-  }
-}
-
-static float log_sum_exp_of_lane(const float *row, int lane, int classes) {
-  if (SUM[lane] == 0) return -INFINITY;
-  if (MAX[lane] < INFINITY) return (float)((double)SHIFT[lane] + LOGARITHMS[lane]);
-  return has_nan(row, classes) ? NAN : INFINITY;
-}
-
-static void split_logarithms(int width) {
-  for (int lane = 0; lane < width; lane += 2) {
-    const __m128d log = _mm_load_pd(LOGARITHMS + lane);
-    const __m128 shift = _mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(SHIFT + lane)));
-    const __m128 close = _mm_cmpeq_ps(shift, _mm_setzero_ps());
-    const __m128 rounded = _mm_cvtpd_ps(log);
-    const __m128 left = _mm_cvtpd_ps(_mm_sub_pd(log, _mm_cvtps_pd(rounded)));
-    _mm_storel_epi64((__m128i *)(NEAR + lane), _mm_castps_si128(_mm_blendv_ps(shift, rounded, close)));
-    _mm_storel_epi64((__m128i *)(REST + lane), _mm_castps_si128(_mm_blendv_ps(rounded, left, close)));
-  }
-}
-
-static void subtract_logarithms(int n, int width) {
-  for (int i = 0; i < width; i += 4) {
-    const __m128 near = _mm_load_ps(NEAR + i), rest = _mm_load_ps(REST + i);
-    const float *end = TILE + i + n * LANES;
-    for (float *at = TILE + i; at < end; at += LANES) {
-      _mm_store_ps(at, pmin(_mm_sub_ps(_mm_sub_ps(_mm_load_ps(at), near), rest), _mm_setzero_ps()));
+// Row by row: what the last vector of a row has too many, the next row overwrites.
+static void tile_scale(int count, int n, float *to) {
+  for (int q = 0; q < count; q++, to += n) {
+    const __m128 f = _mm_set1_ps(FACTORS[q]);
+    const float *e = TILE + q * n;
+    if (q + 1 < count && n > 1) {
+      for (int i = 0; i < n; i += 4) _mm_storeu_ps(to + i, _mm_mul_ps(_mm_loadu_ps(e + i), f));
+    } else {
+      for (int i = 0; i < n; i += 4) put(to + i, n - i, _mm_mul_ps(_mm_loadu_ps(e + i), f));
     }
   }
 }
 
-static void log_sum_exp_forward_tile(const float *logits, float *lse, int rows, int classes) {
-  for (int row = 0; row < rows; row += LANES, logits += LANES * classes, lse += LANES) {
-    const int count = rows - row < LANES ? rows - row : LANES, width = width_of(count);
-    tile_load(logits, count, classes);
-    take_exponentials(classes, width);
-    compute_logarithms(width);
-    for (int lane = 0; lane < count; lane++) lse[lane] = log_sum_exp_of_lane(logits + lane * classes, lane, classes);
+static int take_all(const float *logits, int count, int n) {
+  tile_refer(count > 1 ? row_top(logits, count * n) : row_max(logits, n), count);
+  tile_exp(logits, count * n);
+  tile_sum(count, n);
+  return tile_is_near(count);
+}
+
+// The rows' log-sum-exp as float32, and what that rounds off.
+static void compute_logarithms(int count) {
+  for (int q = 0; q < count; q += 2) {
+    const __m128d sum = _mm_mul_pd(_mm_set1_pd(UNIT), _mm_load_pd(SUMS + q));
+    const __m128d lse = _mm_sub_pd(wide_log(sum, _mm_set1_pd(LN2)), _mm_set1_pd(LOG_KAPPA));
+    const __m128 rounded = _mm_cvtpd_ps(lse);
+    _mm_storel_epi64((__m128i *)(NEAR + q), _mm_castps_si128(rounded));
+    wide_store(REST + q, _mm_sub_pd(lse, _mm_cvtps_pd(rounded)));
   }
 }
 
-static void log_softmax_forward_tile(const float *logits, float *logProbs, int rows, int classes) {
-  for (int row = 0; row < rows; row += LANES, logits += LANES * classes, logProbs += LANES * classes) {
-    const int count = rows - row < LANES ? rows - row : LANES, width = width_of(count);
-    tile_load(logits, count, classes);
-    take_exponentials(classes, width);
-    compute_logarithms(width);
-    split_logarithms(width);
-    tile_load(logits, count, classes);
-    subtract_logarithms(classes, width);
-    tile_store(logProbs, count, classes);
+static void spread(const float *numbers, int count, int n, float *to) {
+  for (int q = 0; q < count; q++, to += n) {
+    const __m128 v = _mm_set1_ps(numbers[q]);
+    for (int i = 0; i < n; i += 4) _mm_storeu_ps(to + i, v);
   }
 }
 
-static void softmax_forward_tile(const float *logits, float *probs, int rows, int classes) {
-  static const _Alignas(64) int32_t ALL[LANES] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
-  for (int row = 0; row < rows; row += LANES, logits += LANES * classes, probs += LANES * classes) {
-    const int count = rows - row < LANES ? rows - row : LANES, width = width_of(count);
-    tile_load(logits, count, classes);
-    take_exponentials(classes, width);
-    for (int lane = 0; lane < width; lane += 2) {
-      const __m128d sum = _mm_load_pd(SUM + lane);
-      const __m128d none = _mm_cmpeq_pd(sum, _mm_setzero_pd());
-      wide_store(FACTORS + lane, _mm_or_pd(_mm_div_pd(_mm_set1_pd(1), sum), none));
+static void subtract_logarithms(const float *logits, int count, int n, float *out) {
+  static _Alignas(64) float SPREAD[VALUES + 4], SECOND[VALUES + 4];
+  spread(NEAR, count, n, SPREAD);
+  spread(REST, count, n, SECOND);
+  const int length = count * n;
+  for (int i = 0; i < length; i += 4) {
+    const __m128 v = _mm_sub_ps(get(logits + i, length - i, 0), _mm_load_ps(SPREAD + i));
+    put(out + i, length - i, pmin(_mm_sub_ps(v, _mm_load_ps(SECOND + i)), _mm_setzero_ps()));
+  }
+}
+
+// Tiles whose sums are not within bounds are taken row by row: so many of these are left.
+#define FOR_TILES                                                                                                      \
+  for (int row = 0, alone = 0, count; row < rows; row += count, alone--)                                               \
+    if (count = tile_count(alone > 0 ? 1 : rows - row, classes), 1)
+
+static void log_sum_exp_forward_tile(float *logits, float *lse, int rows, int classes) {
+  FOR_TILES {
+    float *x = logits + row * classes;
+    if (take_all(x, count, classes)) {
+      compute_logarithms(count);
+      memcpy(lse + row, NEAR, (size_t)count * sizeof(float));
+    } else if (count > 1) {
+      alone = count + 1;
+      count = 0;
+    } else {
+      log_sum_exp_forward(x, lse + row, 1, classes);
     }
-    tile_scale(classes, width, ALL);
-    tile_store(probs, count, classes);
   }
 }
 
-// Fills the tile with the others of each row: -Infinity in place of the targets.
-static void load_others(const float *logits, const int32_t *targets, int count, int n, int32_t ignoreIndex) {
-  const int width = width_of(count);
-  tile_load(logits, count, n);
-  for (int lane = 0; lane < width; lane++) {
-    const int32_t target = lane < count ? targets[lane] : ignoreIndex;
-    const int kept = target != ignoreIndex;
-    TARGETS[lane] = kept ? target : -1;
-    KEPT[lane] = kept ? -1 : 0;
-    OWN[lane] = 0;
-    if (!kept) continue;
-    OWN[lane] = TILE[target * LANES + lane];
-    TILE[target * LANES + lane] = -INFINITY;
+static void log_softmax_forward_tile(float *logits, float *logProbs, int rows, int classes) {
+  FOR_TILES {
+    float *x = logits + row * classes;
+    if (take_all(x, count, classes)) {
+      compute_logarithms(count);
+      subtract_logarithms(x, count, classes, logProbs + row * classes);
+    } else if (count > 1) {
+      alone = count + 1;
+      count = 0;
+    } else {
+      log_softmax_forward(x, logProbs + row * classes, 1, classes);
+    }
   }
 }
 
-static void compute_losses(int width) {
-  const __m128d magnitude = _mm_castsi128_pd(_mm_set1_epi64x(INT64_MAX));
-  __m128d ordinary = _mm_castsi128_pd(_mm_set1_epi64x(-1));
-  for (int lane = 0; lane < width; lane += 2) {
-    const __m128d distance = _mm_sub_pd(wide_load(SHIFT + lane), wide_load(OWN + lane));
-    const __m128d u = _mm_add_pd(distance, log_references(lane));
-    const __m128d here = _mm_cmple_pd(_mm_and_pd(u, magnitude), _mm_set1_pd(600));
-    _mm_store_pd((double *)(ORDINARY + lane), here);
-    ordinary = _mm_and_pd(ordinary, here);
-    _mm_store_pd(ODDS + lane, _mm_mul_pd(_mm_load_pd(SUM + lane), wide_exp(u)));
-  }
-  for (int lane = 0; lane < width; lane += 2) _mm_store_pd(LOSSES + lane, wide_log1p(_mm_load_pd(ODDS + lane)));
-  if (_mm_movemask_pd(ordinary) == 3) return;
-  for (int lane = 0; lane < width; lane++) {
-    if (ORDINARY[lane] != 0) continue;
-    ODDS[lane] = odds_against(MAX[lane], SUM[lane], OWN[lane]);
-    LOSSES[lane] = target_loss(ODDS[lane], MAX[lane], SUM[lane], OWN[lane]);
+static void softmax_forward_tile(float *logits, float *probs, int rows, int classes) {
+  FOR_TILES {
+    float *x = logits + row * classes;
+    if (take_all(x, count, classes)) {
+      for (int q = 0; q < count; q += 2) {
+        wide_store(FACTORS + q, _mm_div_pd(_mm_set1_pd(1), _mm_load_pd(SUMS + q)));
+      }
+      tile_scale(count, classes, probs + row * classes);
+    } else if (count > 1) {
+      alone = count + 1;
+      count = 0;
+    } else {
+      softmax_forward(x, probs + row * classes, 1, classes);
+    }
   }
 }
 
-static void compute_factors(int width, double scale) {
-  const __m128d one = _mm_set1_pd(1), zero = _mm_setzero_pd();
-  for (int lane = 0; lane < width; lane += 2) {
-    const __m128d odds = _mm_load_pd(ODDS + lane), sum = _mm_load_pd(SUM + lane);
-    const __m128d miss = _mm_div_pd(one, _mm_add_pd(one, _mm_div_pd(one, odds)));
-    const __m128d error = _mm_mul_pd(_mm_set1_pd(scale), miss);
-    const __m128d divisor = _mm_blendv_pd(sum, one, _mm_cmpeq_pd(sum, zero));
-    wide_store(FACTORS + lane, _mm_div_pd(error, divisor));
-    wide_store(GRADIENTS + lane, _mm_sub_pd(zero, error));
+static float read_targets(const float *logits, const int32_t *targets, int count, int n, int32_t ignoreIndex) {
+  float largest = -INFINITY;
+  for (int q = 0; q < count; q++) {
+    const int kept = targets[q] != ignoreIndex;
+    const int at = q * n + (kept ? targets[q] : 0);
+    AT[q] = at;
+    KEPT[q] = -kept;
+    OWN[q] = logits[at];
+    if (kept && OWN[q] > largest) largest = OWN[q];
+  }
+  KEPT[count] = 0;
+  OWN[count] = 0;
+  return largest;
+}
+
+static void invert_targets(int count) {
+  const __m128d scale = _mm_set1_pd(UNIT * INVERSE_KAPPA), ln2 = _mm_set1_pd(LN2), sign = _mm_set1_pd(-0.0);
+  const __m128d most = _mm_set1_pd(700), least = _mm_set1_pd(-700);
+  for (int q = 0; q < count; q += 2) {
+    // The bounds first: where a comparison with NaN fails, the instruction gives its second operand.
+    const __m128d u = _mm_max_pd(least, _mm_min_pd(most, _mm_xor_pd(wide_load(OWN + q), sign)));
+    _mm_store_pd(INVERSES + q, _mm_mul_pd(scale, wide_exp(u, ln2)));
   }
 }
 
-static double write_losses(float *losses, int count, double total) {
-  for (int lane = 0; lane < count; lane++) {
-    const double loss = KEPT[lane] != 0 ? LOSSES[lane] : 0;
-    losses[lane] = (float)loss;
-    total += loss;
+static __m128d kept_of(int q) { return _mm_castsi128_pd(_mm_cvtepi32_epi64(_mm_loadl_epi64((__m128i *)(KEPT + q)))); }
+
+static int compute_odds(int count) {
+  const __m128d leastOfAll = _mm_set1_pd(LEAST_OF_ALL), mostOfInverse = _mm_set1_pd(1 / LEAST_OF_ALL);
+  const __m128d least = _mm_set1_pd(LEAST), largest = _mm_set1_pd(LARGEST);
+  const __m128d leastOdds = _mm_set1_pd(LEAST_ODDS), largestOdds = _mm_set1_pd(LARGEST_ODDS);
+  const __m128d all = _mm_castsi128_pd(_mm_set1_epi64x(-1));
+  __m128d good = all;
+  int q = 0;
+  for (; q < count; q += 2) {
+    const __m128d sum = _mm_load_pd(SUMS + q), inverse = _mm_load_pd(INVERSES + q), kept = kept_of(q);
+    const __m128d odds = _mm_mul_pd(sum, inverse);
+    const __m128d isWhole = _mm_or_pd(_mm_cmpge_pd(sum, leastOfAll), _mm_cmple_pd(inverse, mostOfInverse));
+    const __m128d isNear = _mm_and_pd(_mm_and_pd(_mm_cmpge_pd(sum, least), _mm_cmple_pd(sum, largest)), isWhole);
+    const __m128d isOrdinary = _mm_and_pd(_mm_cmpge_pd(odds, leastOdds), _mm_cmple_pd(odds, largestOdds));
+    good = _mm_and_pd(good, _mm_or_pd(_mm_and_pd(isNear, isOrdinary), _mm_xor_pd(kept, all)));
+    _mm_store_pd(ODDS + q, _mm_and_pd(odds, kept));
   }
-  return total;
+  for (; q & 15; q += 2) _mm_store_pd(ODDS + q, _mm_setzero_pd());
+  return _mm_movemask_pd(good) == 3;
 }
 
-static double cross_entropy_forward_tile(const float *logits, const int32_t *targets, float *losses, int rows,
+// The exponentials of the others and the odds; whether these are good.
+static int take_others(const float *logits, const int32_t *targets, int count, int n, int32_t ignoreIndex) {
+  tile_refer(read_targets(logits, targets, count, n, ignoreIndex), count);
+  tile_exp(logits, count * n);
+  for (int q = 0; q < count; q++) TILE[AT[q]] = 0;
+  invert_targets(count);
+  tile_sum(count, n);
+  return compute_odds(count);
+}
+
+static double sum_of_losses(int count) {
+  __m128d sum = _mm_setzero_pd();
+  for (int q = 0; q < count; q += 16) {
+    __m128d v[8];
+    for (int i = 0; i < 8; i++) v[i] = _mm_load_pd(ODDS + q + 2 * i);
+    const __m128d a = either(v[0], v[1]), b = either(v[2], v[3]), c = either(v[4], v[5]), d = either(v[6], v[7]);
+    sum = _mm_add_pd(sum, wide_log1p(either(either(a, b), either(c, d))));
+  }
+  return sum_f64(sum);
+}
+
+static int compute_gradients(int count, double scale) {
+  const __m128d one = _mm_set1_pd(1), zero = _mm_setzero_pd(), tiniest = _mm_set1_pd(TINY), sign = _mm_set1_pd(-0.0);
+  __m128d tiny = zero;
+  for (int q = 0; q < count; q += 2) {
+    const __m128d error = _mm_mul_pd(_mm_set1_pd(scale), _mm_load_pd(INVERSES + q));
+    const __m128d factor = _mm_div_pd(error, _mm_add_pd(one, _mm_load_pd(ODDS + q)));
+    const __m128d size = _mm_andnot_pd(sign, factor);
+    const __m128d lost = _mm_and_pd(_mm_cmplt_pd(size, tiniest), _mm_cmpgt_pd(size, zero));
+    tiny = _mm_or_pd(tiny, _mm_and_pd(lost, kept_of(q)));
+    wide_store(FACTORS + q, factor);
+    wide_store(GRADIENTS + q, _mm_sub_pd(zero, _mm_mul_pd(factor, _mm_load_pd(SUMS + q))));
+  }
+  return _mm_movemask_pd(tiny) == 0;
+}
+
+static void write_gradients(float *grad, int count, int n) {
+  tile_scale(count, n, grad);
+  for (int q = 0; q < count; q++) {
+    if (KEPT[q]) grad[AT[q]] = GRADIENTS[q];
+    else memset(grad + q * n, 0, (size_t)n * sizeof(float));
+  }
+}
+
+static double cross_entropy_forward_tile(float *logits, const int32_t *targets, float *losses, int rows,
                                          int classes, int32_t ignoreIndex) {
   double total = 0;
-  for (int row = 0; row < rows; row += LANES, logits += LANES * classes) {
-    const int count = rows - row < LANES ? rows - row : LANES, width = width_of(count);
-    load_others(logits, targets + row, count, classes, ignoreIndex);
-    take_exponentials(classes, width);
-    compute_losses(width);
-    total = write_losses(losses + row, count, total);
+  FOR_TILES {
+    float *x = logits + row * classes;
+    if (take_others(x, targets + row, count, classes, ignoreIndex)) {
+      total += sum_of_losses(count);
+    } else if (count > 1) {
+      alone = count + 1;
+      count = 0;
+    } else {
+      total += cross_entropy_forward(x, targets + row, losses, 1, classes, ignoreIndex);
+    }
   }
   return total;
 }
 
-static double cross_entropy_forward_backward_tile(const float *logits, const int32_t *targets, double scale,
+static double cross_entropy_forward_backward_tile(float *logits, const int32_t *targets, double scale,
                                                   float *losses, float *grad, int rows, int classes,
                                                   int32_t ignoreIndex) {
   double total = 0;
-  for (int row = 0; row < rows; row += LANES, logits += LANES * classes, grad += LANES * classes) {
-    const int count = rows - row < LANES ? rows - row : LANES, width = width_of(count);
-    load_others(logits, targets + row, count, classes, ignoreIndex);
-    take_exponentials(classes, width);
-    compute_losses(width);
-    compute_factors(width, scale);
-    tile_scale(classes, width, KEPT);
-    for (int lane = 0; lane < width; lane++) {
-      if (TARGETS[lane] >= 0) TILE[TARGETS[lane] * LANES + lane] = GRADIENTS[lane];
+  FOR_TILES {
+    float *x = logits + row * classes;
+    float *dx = grad + row * classes;
+    if (take_others(x, targets + row, count, classes, ignoreIndex) && compute_gradients(count, scale)) {
+      total += sum_of_losses(count);
+      write_gradients(dx, count, classes);
+    } else if (count > 1) {
+      alone = count + 1;
+      count = 0;
+    } else {
+      total += cross_entropy_forward_backward(x, targets + row, scale, losses, dx, 1, classes, ignoreIndex);
     }
-    tile_store(grad, count, classes);
-    total = write_losses(losses + row, count, total);
   }
   return total;
 }
