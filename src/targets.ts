@@ -88,12 +88,28 @@ function isBigInt(data: IntegerArray): data is BigInt64Array | BigUint64Array {
   return kindOf(data).startsWith("Big");
 }
 
+/** Without a branch each, which is several times as fast as looking for what is none. */
+function areClasses(data: Int32Array, classes: number): boolean {
+  const last = classes - 1;
+  // Negative where a target is, or is beyond the last class.
+  let signs = 0;
+  for (let i = 0; i < data.length; i++) {
+    const target = data[i] as number;
+    signs |= target | (last - target);
+  }
+  return signs >= 0;
+}
+
 function checkIntegers(
   data: Exclude<IntegerArray, BigInt64Array | BigUint64Array>,
   ignoreIndex: number,
   classes: number,
 ): CheckedTargets {
   const { length } = data;
+  const isClass = ignoreIndex >= 0 && ignoreIndex < classes;
+  if (data instanceof Int32Array && !isClass && areClasses(data, classes)) {
+    return { data, step: 1, ignoreIndex: IGNORED, kept: length };
+  }
   let kept = length;
   for (let i = 0; i < length; i++) {
     const target = data[i] as number;
