@@ -24,7 +24,7 @@ type Place = (row: Float32Array, c: number) => void;
 
 /** Ordinary rows, of which the second and the last but one are special; the target of those is their last class. */
 function batchWith(place: Place, classes: number, c: number): Batch {
-  // Where there are few classes, rows may be taken in groups of sixteen: one is special in the group, one behind it.
+  // Where there are few classes, rows are taken together.
   const rows = classes <= 16 ? 19 : 3;
   const random = mulberry32(classes + c);
   const logits = Float32Array.from({ length: rows * classes }, () => normal(random));

@@ -209,7 +209,7 @@ function range(from: number, to: number): number[] {
  */
 const CLASS_COUNTS = [...range(1, 70), ...range(120, 152)];
 
-/** Every class count, in enough rows for a group of sixteen and a remainder. */
+/** Every class count, in some rows. */
 export const everyClassCount: readonly Shape[] = CLASS_COUNTS.map((classes) => ({ rows: 19, classes }));
 
 /** Small and odd class counts in every number of rows, for what handles rows in groups. */

@@ -293,6 +293,8 @@ const LAYOUTS: readonly Layout[] = [
   ...range(1, 21).map((classes) => classLast(19, classes)),
   ...[...range(1, 18), 31, 32, 33, 47, 49].map((outer) => classLast(outer, 7)),
   ...[31, 32, 33, 63, 64, 65, 100, 255, 256, 257, 600].map((classes) => classLast(21, classes)),
+  ...[127, 128, 129, 259].map((outer) => classLast(outer, 3)),
+  classLast(90, 100),
   ...range(1, 9).map((inner) => ({ outer: 5, classes: 6, inner, stride: inner })),
   { outer: 3, classes: 1, inner: 5, stride: 6 },
   { outer: 2, classes: 3, inner: 12, stride: 12 },

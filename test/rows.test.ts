@@ -5,7 +5,7 @@ import { type Batch, batchOf, type Shape } from "./inputs.js";
 import { ignoring } from "./losses.js";
 import { expectSameBits } from "./tolerances.js";
 
-/** A group of sixteen rows and a remainder, and rows that are taken by themselves. */
+/** Rows that are taken together, and rows that are taken by themselves. */
 const SHAPES: readonly Shape[] = [
   ...[1, 2, 3, 4, 5, 8, 13, 16, 31, 64, 67, 128, 129].map((classes) => ({ rows: 21, classes })),
   { rows: 7, classes: 1000 },
