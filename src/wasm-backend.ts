@@ -25,10 +25,14 @@ export function wasmBackend(name: WasmName): Backend {
     return openedWide;
   };
 
-  /** Who computes on rows; `resident` says that all arrays lie in the memory. */
-  const pick = (isLean: boolean, layout: Layout, resident: boolean): RowEngine => {
-    if (resident || layout.classes <= LONGEST_ROW) return isLean ? lean : wide();
-    return isLean && layout.inner === 1 ? long : scalar;
+  /**
+   * Who computes on rows; `resident` says that all arrays lie in the memory. The lean kernels have to bring a row together
+   * in the scratch now and then, unless its classes are neighbours.
+   */
+  const pick = (isLean: boolean, { classes, inner }: Layout, resident: boolean): RowEngine => {
+    const fits = classes <= LONGEST_ROW;
+    if (resident || fits) return isLean && (fits || inner === 1) ? lean : wide();
+    return isLean && inner === 1 ? long : scalar;
   };
 
   const pickForward = (x: Floats, layout: Layout, resident: boolean): RowEngine =>

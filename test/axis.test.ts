@@ -161,6 +161,20 @@ describeBackends("the class axis", (core) => {
     checkBackward(core, batch, layout);
   });
 
+  test("may be longer than the scratch in the core's memory, for rows far from each other", () => {
+    const layout: Layout = { shape: [600_000, 2], axis: 0 };
+    const { classes, rows } = sizes(layout);
+    const { logits, targets } = batchOf("peaked", { rows, classes });
+    const far = logits.map((x, i) => x + 1000 * (1 + Math.floor(i / classes)));
+    const want = oracle.crossEntropy(far, targets, classes, {});
+    const x = core.tensor(layout.shape);
+    x.data.set(moved(far, layout));
+    const { loss, grad } = core.crossEntropyWithGrad(x, targets, { axis: 0, out: x });
+    expectCloseNumber("loss", loss, want.loss, reducedLoss(rows * classes));
+    expectClose("grad", movedBack(grad, layout), want.grad, classes, lossGradients(1));
+    x.dispose();
+  });
+
   test("may be any where some arrays lie in the core's memory and others do not", () => {
     const layout: Layout = { shape: [1, 40, 9001], axis: 1 };
     const x = moved(batchOf("normal", sizes(layout)).logits, layout);
