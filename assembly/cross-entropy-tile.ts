@@ -27,18 +27,20 @@ import {
   pitch,
   place,
   positions,
+  row_bring,
+  row_kind,
+  row_out,
+  row_take,
   SUMS,
   TILE,
   tile_again,
   tile_begin,
-  tile_bring,
   tile_exp,
   tile_less,
   tile_refer,
   tile_scale,
   tile_scale_offset,
   tile_sum,
-  tile_take,
   unit,
   whole,
 } from "./tile";
@@ -76,7 +78,7 @@ const MIN_NORMAL: f64 = 1.1754943508222875e-38;
 /**
  * `kind` is FLOAT32, FLOAT16 or BFLOAT16, and says what the logits are; `weights` is the place of one float64 a class, or
  * 0; `losses` is 0 where only their sum is wanted; `smoothing` is ε, not together with weights; `spare` has room for a row
- * of float32, unless rows are neighbours. A kept row's loss and gradient are those of
+ * of float32, unless its classes are neighbours. A kept row's loss and gradient are those of
  *
  *   w_y (1 - ε) (lse - x_y) + ε (lse - Σ x / classes) + zLoss · lse²
  *
@@ -99,22 +101,19 @@ export function cross_entropy_forward_tile(
   spare: usize,
 ): f64 {
   const isPlain = weights === 0 && smoothing === 0 && zLoss === 0;
-  let alone = 0;
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, alone > 0 ? 1 : rows - row, classes, inner, stride);
+    tile_begin(row, rows - row, classes, inner, stride);
     const y = targets + ((<usize>row) << 2);
     const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
     if (take(logits, kind, y, classes, ignoreIndex, smoothing !== 0)) {
-      if (isPlain && l === 0) total += sum_of_losses();
-      else total = add_losses(y, weights, l, isPlain, smoothing, zLoss, total);
+      total = add_losses(y, weights, l, isPlain, smoothing, zLoss, total);
     } else if (count > 1) {
-      alone = tile_again();
+      tile_again();
     } else {
-      const x = tile_bring(logits, kind, classes, spare);
-      const k = along ? kind : FLOAT32;
+      const x = row_bring(logits, kind, classes, spare);
+      const k = row_kind(kind);
       total = cross_entropy_forward(x, k, y, weights, l, 1, classes, ignoreIndex, smoothing, zLoss, total);
     }
-    alone--;
   }
   return total;
 }
@@ -140,32 +139,28 @@ export function cross_entropy_forward_backward_tile(
   spare: usize,
 ): f64 {
   const isPlain = weights === 0 && smoothing === 0 && zLoss === 0;
-  let alone = 0;
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, alone > 0 ? 1 : rows - row, classes, inner, stride);
+    tile_begin(row, rows - row, classes, inner, stride);
     const y = targets + ((<usize>row) << 2);
     const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
     const s = scales + <usize>row * scaleStride;
-    const isGood = take(logits, kind, y, classes, ignoreIndex, smoothing !== 0);
-    const sum = !isGood
-      ? 0
-      : isPlain && l === 0
-        ? total + sum_of_losses()
-        : add_losses(y, weights, l, isPlain, smoothing, zLoss, total);
-    if (
-      isGood &&
-      (isPlain
+    if (take(logits, kind, y, classes, ignoreIndex, smoothing !== 0)) {
+      const sum = add_losses(y, weights, l, isPlain, smoothing, zLoss, total);
+      const isGood = isPlain
         ? compute_gradients(s, scaleStride)
-        : compute_gradients_of_terms(y, weights, s, scaleStride, classes, smoothing, zLoss))
-    ) {
-      total = sum;
-      write_gradients(logits, kind, grad, classes, smoothing !== 0);
-    } else if (count > 1) {
-      alone = tile_again();
+        : compute_gradients_of_terms(y, weights, s, scaleStride, classes, smoothing, zLoss);
+      if (isGood) {
+        total = sum;
+        write_gradients(logits, kind, grad, classes, smoothing !== 0);
+        continue;
+      }
+    }
+    if (count > 1) {
+      tile_again();
     } else {
-      const x = tile_bring(logits, kind, classes, spare);
-      const k = along ? kind : FLOAT32;
-      const dx = along ? place(grad, 4, 0) : spare;
+      const x = row_bring(logits, kind, classes, spare);
+      const k = row_kind(kind);
+      const dx = row_out(grad, spare);
       total = cross_entropy_forward_backward(
         x,
         k,
@@ -182,9 +177,8 @@ export function cross_entropy_forward_backward_tile(
         zLoss,
         total,
       );
-      tile_take(dx, classes, grad);
+      row_take(grad, classes, spare);
     }
-    alone--;
   }
   return total;
 }
@@ -208,7 +202,7 @@ function take(logits: usize, kind: i32, targets: usize, classes: i32, ignoreInde
 /** Whether rows of the tile are ignored. */
 let ignores: bool = false;
 
-/** Reads the rows' targets and these's logits; returns the largest logit of a row that is not ignored. */
+/** Reads the rows' targets and the targets' logits; returns the largest logit of a row that is not ignored. */
 function read_targets(logits: usize, kind: i32, targets: usize, classes: i32, ignoreIndex: i32): f32 {
   const size = size_of(kind);
   const from = place(logits, size, 0);
@@ -326,7 +320,7 @@ function compute_odds(): bool {
 }
 
 /**
- * Σ log(1 + odds): with a + b + ab, the odds against both of two targets, eight rows make one, as exact as each of them and
+ * Σ log(1 + odds): with a + b + ab, the odds against one or the other of two targets, eight rows make one, as exact as each of them and
  * at most 2^408, and need one logarithm.
  */
 function sum_of_losses(): f64 {
@@ -341,7 +335,7 @@ function sum_of_losses(): f64 {
   return Lanes.sum_f64(sum);
 }
 
-/** Writes the losses, unless `losses` is 0; returns `total` plus their sum, added in the rows' order. */
+/** Writes the losses, unless `losses` is 0; returns `total` plus their sum. */
 function add_losses(
   targets: usize,
   weights: usize,
@@ -351,6 +345,7 @@ function add_losses(
   zLoss: f64,
   total: f64,
 ): f64 {
+  if (isPlain && losses === 0) return total + sum_of_losses();
   for (let q: usize = 0; q < (<usize>count) << 3; q += 16) {
     v128.store(q, Wide.log1p(v128.load(q, ODDS)), LOSSES);
   }

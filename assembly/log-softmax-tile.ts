@@ -1,39 +1,38 @@
 /**
- * Log-softmax, softmax and log-sum-exp, a tile of rows at a time: the same formulas as in
- * log-softmax.ts, over the arrays that tile.ts describes. `rows` counts outer · inner; `spare` has room for a row of
- * float32, unless rows are neighbours.
+ * Log-softmax, softmax and log-sum-exp, a tile of rows at a time: the same formulas as in log-softmax.ts, over the arrays
+ * that tile.ts describes. `rows` counts outer · inner; `spare` has room for a row of float32, unless its classes are
+ * neighbours.
  */
 import { LN2, LOG_KAPPA } from "./exp";
 import { row_max, row_top } from "./exp-row";
 import { size_of } from "./half";
-import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 import { log_softmax_forward, log_sum_exp_forward, softmax_forward } from "./log-softmax";
 import {
-  along,
   array_step,
   chunk,
   count,
-  pitch,
+  floats_of,
   place,
+  row_bring,
+  row_kind,
+  row_out,
+  row_take,
   SECOND,
   SPREAD,
   SUMS,
   spread,
+  step_of,
   stretch_of,
   stretches,
-  TILE,
   tile_again,
   tile_begin,
-  tile_bring,
   tile_exp,
   tile_is_near,
   tile_refer,
   tile_scale,
   tile_sum,
-  tile_take,
   unit,
-  widen_stretches,
 } from "./tile";
 import { Wide } from "./wide";
 
@@ -51,20 +50,18 @@ export function log_sum_exp_forward_tile(
   stride: i32,
   spare: usize,
 ): void {
-  let alone = 0;
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, alone > 0 ? 1 : rows - row, classes, inner, stride);
+    tile_begin(row, rows - row, classes, inner, stride);
     const to = lse + ((<usize>row) << 2);
     if (take(logits, kind, classes, spare)) {
       compute_logarithms();
       memory.copy(to, NUMBERS, (<usize>count) << 2);
     } else if (count > 1) {
-      alone = tile_again();
+      tile_again();
     } else {
-      const x = tile_bring(logits, kind, classes, spare);
-      log_sum_exp_forward(x, along ? kind : FLOAT32, to, 1, classes);
+      const x = row_bring(logits, kind, classes, spare);
+      log_sum_exp_forward(x, row_kind(kind), to, 1, classes);
     }
-    alone--;
   }
 }
 
@@ -78,23 +75,20 @@ export function log_softmax_forward_tile(
   stride: i32,
   spare: usize,
 ): void {
-  let alone = 0;
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, alone > 0 ? 1 : rows - row, classes, inner, stride);
+    tile_begin(row, rows - row, classes, inner, stride);
     if (take(logits, kind, classes, spare)) {
       compute_logarithms();
       for (let first = 0; first < classes; first += chunk) {
         subtract_logarithms(logits, kind, logProbs, first, min(chunk, classes - first));
       }
     } else if (count > 1) {
-      alone = tile_again();
+      tile_again();
     } else {
-      const x = tile_bring(logits, kind, classes, spare);
-      const y = along ? place(logProbs, 4, 0) : spare;
-      log_softmax_forward(x, along ? kind : FLOAT32, y, 1, classes);
-      tile_take(y, classes, logProbs);
+      const x = row_bring(logits, kind, classes, spare);
+      log_softmax_forward(x, row_kind(kind), row_out(logProbs, spare), 1, classes);
+      row_take(logProbs, classes, spare);
     }
-    alone--;
   }
 }
 
@@ -108,9 +102,8 @@ export function softmax_forward_tile(
   stride: i32,
   spare: usize,
 ): void {
-  let alone = 0;
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, alone > 0 ? 1 : rows - row, classes, inner, stride);
+    tile_begin(row, rows - row, classes, inner, stride);
     if (take(logits, kind, classes, spare)) {
       compute_factors();
       for (let first = 0; first < classes; first += chunk) {
@@ -119,21 +112,19 @@ export function softmax_forward_tile(
         tile_scale(NUMBERS, probs, first, n);
       }
     } else if (count > 1) {
-      alone = tile_again();
+      tile_again();
     } else {
-      const x = tile_bring(logits, kind, classes, spare);
-      const y = along ? place(probs, 4, 0) : spare;
-      softmax_forward(x, along ? kind : FLOAT32, y, 1, classes);
-      tile_take(y, classes, probs);
+      const x = row_bring(logits, kind, classes, spare);
+      softmax_forward(x, row_kind(kind), row_out(probs, spare), 1, classes);
+      row_take(probs, classes, spare);
     }
-    alone--;
   }
 }
 
 /** Takes the exponentials, which stay in the tile if it holds all, and their sums; whether these are within bounds. */
 function take(logits: usize, kind: i32, classes: i32, spare: usize): bool {
   if (count > 1) tile_refer(row_top(place(logits, size_of(kind), 0), kind, stretch_of(min(chunk, classes))));
-  else tile_refer(row_max(tile_bring(logits, kind, classes, spare), along ? kind : FLOAT32, classes));
+  else tile_refer(row_max(row_bring(logits, kind, classes, spare), row_kind(kind), classes));
   for (let first = 0; first < classes; first += chunk) {
     const n = min(chunk, classes - first);
     tile_exp(logits, kind, first, n);
@@ -166,17 +157,12 @@ function compute_factors(): void {
 /** min(x - lse, 0), the two parts of lse taken off one after the other, as in `row_log_softmax`. */
 function subtract_logarithms(logits: usize, kind: i32, out: usize, first: i32, n: i32): void {
   const length = stretch_of(n);
+  const fromStep = step_of(kind);
   const step = array_step();
   const numbers = spread(NUMBERS, SPREAD);
   const rests = spread(RESTS, SECOND);
   const zero = f32x4.splat(0);
-  let from = place(logits, size_of(kind), first);
-  let fromStep = step;
-  if (kind !== FLOAT32) {
-    widen_stretches(from, kind, TILE, n);
-    from = TILE;
-    fromStep = pitch;
-  }
+  let from = floats_of(logits, kind, first, n);
   let to = place(out, 4, first);
   for (let k = stretches(n); k > 0; k--, from += fromStep, to += step) {
     for (let i = 0; i < length; i += 4) {

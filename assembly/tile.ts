@@ -15,7 +15,7 @@ import { Exp, FAR, HEADROOM } from "./exp";
 import { size_of, value_at } from "./half";
 import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
-import { widen, widen_all } from "./widen";
+import { widen } from "./widen";
 
 /** How many values a tile holds. */
 const VALUES: i32 = 8192;
@@ -89,8 +89,15 @@ export let chunk: i32 = 0;
 /** 2^m: what its exponentials are relative to, but for κ. */
 export let unit: f64 = 1;
 
-/** Turns to as many of the next `left` rows from `row` as there is room for; returns how many they are. */
-export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride: i32): i32 {
+/** How many of the next rows are to be taken one by one. */
+let alone: i32 = 0;
+
+/** Turns to as many of the next `left` rows from `row` as there is room for. */
+export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride: i32): void {
+  if (alone > 0) {
+    alone--;
+    left = 1;
+  }
   const block = inner === 1 ? row : row / inner;
   const position = row - block * inner;
   const length = classes * stride;
@@ -113,7 +120,6 @@ export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride
     chunk = (VALUES / padded) & ~3;
   }
   count = blocks * positions;
-  return count;
 }
 
 /** Where class `first` of the tile begins in an array whose values have this size. */
@@ -175,23 +181,40 @@ export function tile_refer(logit: f32): void {
   v128.store(RANGE, f32x4.splat((m + REACH) * <f32>0.693147182), 32);
 }
 
+/** Where the classes from `first` to `first + n` are as float32: where they lie, or of halves in the tile. */
+export function floats_of(logits: usize, kind: i32, first: i32, n: i32): usize {
+  const from = place(logits, size_of(kind), first);
+  if (kind === FLOAT32) return from;
+  widen_stretches(from, kind, n);
+  return TILE;
+}
+
+/** The distance between their stretches. */
+export function step_of(kind: i32): usize {
+  return kind === FLOAT32 ? array_step() : pitch;
+}
+
+function widen_stretches(from: usize, kind: i32, n: i32): void {
+  const length = stretch_of(n);
+  const most = (<usize>(length & ~3)) << 2;
+  const bytes = (<usize>length) << 2;
+  let tile = TILE;
+  for (let k = stretches(n); k > 0; k--, from += classStride << 1, tile += pitch) {
+    widen(from, tile, tile + most, kind);
+    for (let i = most; i < bytes; i += 4) store<f32>(tile + i, value_at(from + (i >> 1), kind));
+  }
+}
+
 /** Takes the exponentials of the classes from `first` to `first + n`. */
 export function tile_exp(logits: usize, kind: i32, first: i32, n: i32): void {
-  const from = place(logits, size_of(kind), first);
-  if (wary !== 0) wary--;
-  else if (kind === FLOAT32) {
-    if (exponentials(from, array_step(), n)) return;
-    wary = WARINESS;
+  const step = step_of(kind);
+  if (wary > 0) {
+    wary--;
   } else {
-    widen_stretches(from, kind, TILE, n);
-    if (exponentials(TILE, pitch, n)) return;
+    if (exponentials(floats_of(logits, kind, first, n), step, n)) return;
     wary = WARINESS;
   }
-  if (kind === FLOAT32) clamp(from, array_step(), n);
-  else {
-    widen_stretches(from, kind, TILE, n);
-    clamp(TILE, pitch, n);
-  }
+  clamp(floats_of(logits, kind, first, n), step, n);
   exponentials(TILE, pitch, n);
 }
 
@@ -243,16 +266,6 @@ function exponentials(from: usize, step: usize, n: i32): bool {
     }
   }
   return Exp.is_right(turns);
-}
-
-export function widen_stretches(from: usize, kind: i32, to: usize, n: i32): void {
-  const length = stretch_of(n);
-  const most = (<usize>(length & ~3)) << 2;
-  const bytes = (<usize>length) << 2;
-  for (let k = stretches(n); k > 0; k--, from += classStride << 1, to += pitch) {
-    widen_all(from, to, to + most, kind);
-    for (let i = most; i < bytes; i += 4) store<f32>(to + i, widen(from + (i >> 1), kind));
-  }
 }
 
 /** Adds n classes, the first of which is class `first` of their rows, to the rows' sums, which begin at 0 with class 0. */
@@ -389,16 +402,11 @@ export function tile_scale_offset(factors: usize, offsets: usize, out: usize, fi
 /** Takes the classes from `first` to `first + n`, each less its row's number, to the tile. */
 export function tile_less(numbers: usize, logits: usize, kind: i32, first: i32, n: i32): void {
   const length = stretch_of(n);
-  const step = array_step();
+  const step = step_of(kind);
   const others = spread(numbers, SPREAD);
-  const isFloat = kind === FLOAT32;
-  let from = place(logits, size_of(kind), first);
-  if (!isFloat) {
-    widen_stretches(from, kind, TILE, n);
-    from = TILE;
-  }
+  let from = floats_of(logits, kind, first, n);
   let tile = TILE;
-  for (let k = stretches(n); k > 0; k--, tile += pitch, from += isFloat ? step : pitch) {
+  for (let k = stretches(n); k > 0; k--, tile += pitch, from += step) {
     for (let i = 0; i < length; i += 4) {
       const at = (<usize>i) << 2;
       v128.store(tile + at, f32x4.sub(Lanes.get(from + at, length - i), v128.load(others + at)));
@@ -406,8 +414,13 @@ export function tile_less(numbers: usize, logits: usize, kind: i32, first: i32, 
   }
 }
 
-/** Where the classes of a tile of one row are together, as float32 unless they are neighbours anyway. */
-export function tile_bring(array: usize, kind: i32, classes: i32, spare: usize): usize {
+// A row by itself for the kernels for whole rows: where it is if its classes are neighbours, or brought together as float32.
+
+export function row_kind(kind: i32): i32 {
+  return along ? kind : FLOAT32;
+}
+
+export function row_bring(array: usize, kind: i32, classes: i32, spare: usize): usize {
   const size = size_of(kind);
   let from = place(array, size, 0);
   if (along) return from;
@@ -417,17 +430,20 @@ export function tile_bring(array: usize, kind: i32, classes: i32, spare: usize):
   return spare;
 }
 
-/** Takes them to where they belong. */
-export function tile_take(from: usize, classes: i32, array: usize): void {
+/** Where its result is to be written, and then taken from. */
+export function row_out(array: usize, spare: usize): usize {
+  return along ? place(array, 4, 0) : spare;
+}
+
+export function row_take(array: usize, classes: i32, spare: usize): void {
   if (along) return;
-  for (let c = 0, to = place(array, 4, 0); c < classes; c++, from += 4, to += classStride << 2) {
-    store<f32>(to, load<f32>(from));
+  for (let c = 0, to = place(array, 4, 0); c < classes; c++, spare += 4, to += classStride << 2) {
+    store<f32>(to, load<f32>(spare));
   }
 }
 
-/** Gives the tile's rows up: they are to be taken one by one. Returns how many they were, and one for this turn. */
-export function tile_again(): i32 {
-  const rows = count;
+/** Gives the tile's rows up: they come again, one by one. */
+export function tile_again(): void {
+  alone = count;
   count = 0;
-  return rows + 1;
 }

@@ -13,18 +13,8 @@ const TABLE = memory.data<u32>([
   0x7f800000, // Infinity
 ]);
 
-/** A half, and behind it its value: nothing may be read beyond what is asked for. */
-const ONE = memory.data(32, 16);
-
-/** The half at `at`. */
-export function widen(at: usize, kind: i32): f32 {
-  store<u16>(ONE, load<u16>(at));
-  widen_all(ONE, ONE + 16, ONE + 32, kind);
-  return load<f32>(ONE, 16);
-}
-
 /** Writes the halves from `from` as float32 from `to` to `end`, four at a time. */
-export function widen_all(from: usize, to: usize, end: usize, kind: i32): void {
+export function widen(from: usize, to: usize, end: usize, kind: i32): void {
   if (kind === BFLOAT16) {
     for (; to < end; to += 16, from += 8) v128.store(to, i32x4.shl(v128.load16x4_u(from), 16));
     return;

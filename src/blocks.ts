@@ -40,10 +40,9 @@ export function blocksOf({ outer, classes, inner }: Layout, resident: boolean): 
   const blocks: Block[] = [];
   if (inner <= BLOCK_ROWS && (resident || length <= LONGEST_ROW)) {
     const most = Math.floor(Math.min(BLOCK_ROWS / inner, BLOCK_VALUES / length));
-    // Whole tiles: a sum over rows does not depend on where blocks begin.
-    const tile = Math.max(1, Math.floor(Math.min(TILE_ROWS, TILE_VALUES / classes)));
-    const tiled = most < tile ? most : most - (most % tile);
-    const count = Math.max(1, Math.min(outer, tiled));
+    // Whole tiles of rows that follow each other: a sum over them does not depend on where blocks begin.
+    const tile = inner === 1 ? Math.max(1, Math.floor(Math.min(TILE_ROWS, TILE_VALUES / classes))) : 1;
+    const count = Math.max(1, Math.min(outer, most - (most % tile)));
     for (let o = 0; o < outer; o += count) {
       const size = Math.min(count, outer - o) * inner;
       blocks.push({ row: o * inner, rows: size, classes, inner, start: o * length, arrayStride: inner, stride: inner });

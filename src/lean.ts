@@ -26,12 +26,13 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
 
   const forward = (
     name: "log_softmax_forward" | "softmax_forward",
+    many: number,
     x: Floats,
     y: ResultArray,
     layout: Layout,
   ): void => {
     const kind = KINDS[x.kind];
-    const tiled = isTiled(layout, name === "softmax_forward" ? MANY_FOR_SOFTMAX : MANY_FOR_LOG_SOFTMAX);
+    const tiled = isTiled(layout, many);
     for (const block of blocksOf(layout, arena.holds(x.data) && arena.holds(y))) {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, y, block, arena.first);
@@ -77,8 +78,8 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       }
     },
 
-    logSoftmax: (x, logProbs, layout) => forward("log_softmax_forward", x, logProbs, layout),
-    softmax: (x, probs, layout) => forward("softmax_forward", x, probs, layout),
+    logSoftmax: (x, logProbs, layout) => forward("log_softmax_forward", MANY_FOR_LOG_SOFTMAX, x, logProbs, layout),
+    softmax: (x, probs, layout) => forward("softmax_forward", MANY_FOR_SOFTMAX, x, probs, layout),
     logSoftmaxBackward: (gradOutput, logProbs, grad, layout) =>
       backward("log_softmax_backward", gradOutput, logProbs, grad, layout),
     softmaxBackward: (gradOutput, probs, grad, layout) => backward("softmax_backward", gradOutput, probs, grad, layout),
