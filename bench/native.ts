@@ -34,6 +34,8 @@ const SHAPES = [
 /** Tiles and blocks with tails of every length. */
 const ODD_CLASSES = [1, 2, 3, 4, 5, 6, 7, 31, 71, 127, 128, 131, 255, 256, 259, 511, 512, 515, 1030, 2053, 4104];
 const ODD_ROWS = 35;
+/** More than a tile, whatever the classes. */
+const FAR_ROWS = 150;
 
 const BACKENDS = ["wasm-simd", "wasm-relaxed-simd"] as const;
 type Backend = (typeof BACKENDS)[number];
@@ -140,7 +142,8 @@ if (!buildTwins()) process.exit();
 const cores = openCores();
 
 for (const classes of ODD_CLASSES) {
-  for (const inputs of [makeInputs(ODD_ROWS, classes), makeOdd(makeInputs(ODD_ROWS, classes))]) {
+  const far = makeFar(makeInputs(FAR_ROWS, classes), 64);
+  for (const inputs of [makeInputs(ODD_ROWS, classes), far, makeOdd(makeFar(makeInputs(ODD_ROWS, classes), 7))]) {
     for (const core of cores) pairsOf(placeOf(core, inputs)).forEach(verify);
   }
 }
@@ -176,22 +179,36 @@ function openCores(): Core[] {
   });
 }
 
-/** What rows can have that those of `makeInputs` have not: logits far out, climbing, masked, NaN and infinite. */
-function makeOdd(inputs: Inputs): Inputs {
+/**
+ * At the beginning of each `period` rows some far from each other, and one that climbs or falls; and some are ignored.
+ * Their losses have a sum.
+ */
+function makeFar(inputs: Inputs, period: number): Inputs {
   const { rows, classes, logits, targets } = inputs;
   for (let row = 0; row < rows; row++) {
     const x = logits.subarray(row * classes, (row + 1) * classes);
-    const far = [0, 0, 600, -700, 1e30, 0, 0][row % 7] ?? 0;
-    const heights = row % 7 === 6 ? [-70, 78, -150, 200, 78] : [];
-    const isMasked = row % 3 !== 0;
+    const far = [0, 0, 600, -700, 1e30][row % period] ?? 0;
+    const heights = row % period === 6 ? [-70, 78, -150, 200, 78] : [];
     x.forEach((value, c) => {
-      const climb = ((heights[row % 5] ?? 0) * c) / classes;
-      x[c] = isMasked && (row + c) % 5 === 0 ? Number.NEGATIVE_INFINITY : value + far + climb;
+      x[c] = value + far + ((heights[row % 5] ?? 0) * c) / classes;
     });
+    if (row % 13 === 12) targets[row] = -100;
+  }
+  return inputs;
+}
+
+/** Masked classes, NaN and infinities. */
+function makeOdd(inputs: Inputs): Inputs {
+  const { rows, classes, logits } = inputs;
+  for (let row = 0; row < rows; row++) {
+    const x = logits.subarray(row * classes, (row + 1) * classes);
+    if (row % 3 !== 0)
+      x.forEach((_, c) => {
+        if ((row + c) % 5 === 0) x[c] = Number.NEGATIVE_INFINITY;
+      });
     if (row % 7 === 5)
       x[row % classes] = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY][row % 3] ?? 0;
     if (row % 11 === 10) x.fill(Number.NEGATIVE_INFINITY);
-    if (row % 13 === 12) targets[row] = -100;
   }
   return inputs;
 }

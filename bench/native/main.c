@@ -30,7 +30,7 @@
 
 typedef struct {
   int rows, classes;
-  float *logits, *out, *losses;
+  float *logits, *out;
   int32_t *targets;
 } Call;
 
@@ -54,15 +54,14 @@ static double softmax(Call c) {
 
 static double cross_entropy(Call c) {
   return c.classes < MANY_FOR_LOSSES
-             ? cross_entropy_forward_tile(c.logits, c.targets, c.losses, c.rows, c.classes, IGNORE_INDEX)
-             : cross_entropy_forward(c.logits, c.targets, c.losses, c.rows, c.classes, IGNORE_INDEX);
+             ? cross_entropy_forward_tile(c.logits, c.targets, c.rows, c.classes, IGNORE_INDEX)
+             : cross_entropy_forward(c.logits, c.targets, c.rows, c.classes, IGNORE_INDEX);
 }
 
 static double cross_entropy_with_grad(Call c) {
-  return c.classes < MANY_FOR_LOSSES ? cross_entropy_forward_backward_tile(c.logits, c.targets, 1, c.losses, c.out,
-                                                                        c.rows, c.classes, IGNORE_INDEX)
-                                  : cross_entropy_forward_backward(c.logits, c.targets, 1, c.losses, c.out, c.rows,
-                                                                   c.classes, IGNORE_INDEX);
+  return c.classes < MANY_FOR_LOSSES
+             ? cross_entropy_forward_backward_tile(c.logits, c.targets, 1, c.out, c.rows, c.classes, IGNORE_INDEX)
+             : cross_entropy_forward_backward(c.logits, c.targets, 1, c.out, c.rows, c.classes, IGNORE_INDEX);
 }
 
 typedef enum { NOTHING, VALUE_A_ROW, VALUE_A_LOGIT } Result;
@@ -112,7 +111,6 @@ int main(int count, char **arguments) {
       classes,
       (float *)(memory + at),
       (float *)(memory + to),
-      pages((size_t)rows * sizeof(float)),
       pages((size_t)rows * sizeof(int32_t)),
   };
   if (fread(call.logits, sizeof(float), values, stdin) != values) fail("logits are missing");

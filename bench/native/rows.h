@@ -341,7 +341,7 @@ static double target_loss(double odds, float max, double sum, float target) {
 
 static double miss(double odds) { return odds == INFINITY ? 1 : odds / (1 + odds); }
 
-static double cross_entropy_forward(float *logits, const int32_t *targets, float *losses, int rows, int classes,
+static double cross_entropy_forward(float *logits, const int32_t *targets, int rows, int classes,
                                     int32_t ignoreIndex) {
   double total = 0;
   for (int row = 0; row < rows; row++, logits += classes) {
@@ -352,14 +352,13 @@ static double cross_entropy_forward(float *logits, const int32_t *targets, float
       const double sum = whole_exp_sum(logits, classes, logits + target);
       loss = target_loss(odds_against(relativeTo, sum, x), relativeTo, sum, x);
     }
-    losses[row] = (float)loss;
     total += loss;
   }
   return total;
 }
 
-static double cross_entropy_forward_backward(float *logits, const int32_t *targets, double scale, float *losses,
-                                             float *grad, int rows, int classes, int32_t ignoreIndex) {
+static double cross_entropy_forward_backward(float *logits, const int32_t *targets, double scale, float *grad,
+                                             int rows, int classes, int32_t ignoreIndex) {
   double total = 0;
   for (int row = 0; row < rows; row++, logits += classes, grad += classes) {
     const int32_t target = targets[row];
@@ -375,7 +374,6 @@ static double cross_entropy_forward_backward(float *logits, const int32_t *targe
       grad[target] = (float)(0 - error);
       loss = target_loss(odds, relativeTo, sum, x);
     }
-    losses[row] = (float)loss;
     total += loss;
   }
   return total;

@@ -323,8 +323,8 @@ static void write_gradients(float *grad, int count, int n) {
   }
 }
 
-static double cross_entropy_forward_tile(float *logits, const int32_t *targets, float *losses, int rows,
-                                         int classes, int32_t ignoreIndex) {
+static double cross_entropy_forward_tile(float *logits, const int32_t *targets, int rows, int classes,
+                                         int32_t ignoreIndex) {
   double total = 0;
   FOR_TILES {
     float *x = logits + row * classes;
@@ -334,15 +334,14 @@ static double cross_entropy_forward_tile(float *logits, const int32_t *targets, 
       alone = count + 1;
       count = 0;
     } else {
-      total += cross_entropy_forward(x, targets + row, losses, 1, classes, ignoreIndex);
+      total += cross_entropy_forward(x, targets + row, 1, classes, ignoreIndex);
     }
   }
   return total;
 }
 
-static double cross_entropy_forward_backward_tile(float *logits, const int32_t *targets, double scale,
-                                                  float *losses, float *grad, int rows, int classes,
-                                                  int32_t ignoreIndex) {
+static double cross_entropy_forward_backward_tile(float *logits, const int32_t *targets, double scale, float *grad,
+                                                  int rows, int classes, int32_t ignoreIndex) {
   double total = 0;
   FOR_TILES {
     float *x = logits + row * classes;
@@ -354,7 +353,7 @@ static double cross_entropy_forward_backward_tile(float *logits, const int32_t *
       alone = count + 1;
       count = 0;
     } else {
-      total += cross_entropy_forward_backward(x, targets + row, scale, losses, dx, 1, classes, ignoreIndex);
+      total += cross_entropy_forward_backward(x, targets + row, scale, dx, 1, classes, ignoreIndex);
     }
   }
   return total;
