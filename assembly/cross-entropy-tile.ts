@@ -13,7 +13,7 @@ import {
   weight_of,
 } from "./cross-entropy";
 import { INVERSE_KAPPA, LN2 } from "./exp";
-import { size_of, value_at } from "./half";
+import { size_of } from "./half";
 import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 import {
@@ -45,6 +45,7 @@ import {
   whole,
 } from "./tile";
 import { Wide } from "./wide";
+import { widen } from "./widen";
 
 // One number a row: where its target is, or class 0 where it is ignored, in bytes from the tile's first logit in an array
 // of float32, and in the tile; masks of the rows that are not ignored; and in float32 the targets' logits and gradients,
@@ -53,6 +54,7 @@ const AT = memory.data(4112, 16);
 const IN_TILE = memory.data(4112, 16);
 const KEPT = memory.data(4112, 16);
 const OWN = memory.data(4112, 16);
+const HALVES = memory.data(2064, 16);
 const GRADIENTS = memory.data(4112, 16);
 const FACTORS = memory.data(4112, 16);
 const OFFSETS = memory.data(4112, 16);
@@ -77,8 +79,8 @@ const MIN_NORMAL: f64 = 1.1754943508222875e-38;
 
 /**
  * `kind` is FLOAT32, FLOAT16 or BFLOAT16, and says what the logits are; `weights` is the place of one float64 a class, or
- * 0; `losses` is 0 where only their sum is wanted; `smoothing` is ε, not together with weights; `spare` has room for a row
- * of float32, unless its classes are neighbours. A kept row's loss and gradient are those of
+ * 0; `losses` is 0 where only their sum is wanted; `smoothing` is ε, not together with weights; `spare` has room for two
+ * rows of float32, unless their classes are neighbours. A kept row's loss and gradient are those of
  *
  *   w_y (1 - ε) (lse - x_y) + ε (lse - Σ x / classes) + zLoss · lse²
  *
@@ -118,7 +120,7 @@ export function cross_entropy_forward_tile(
   return total;
 }
 
-/** The same, and with it the gradient of Σ scale · loss. `grad` may be the logits where these are float32. */
+/** The same, and with it the gradient of Σ scale · loss, in `grad`, which is apart from the logits. */
 export function cross_entropy_forward_backward_tile(
   logits: usize,
   kind: i32,
@@ -160,7 +162,7 @@ export function cross_entropy_forward_backward_tile(
     } else {
       const x = row_bring(logits, kind, classes, spare);
       const k = row_kind(kind);
-      const dx = row_out(grad, spare);
+      const dx = row_out(grad, classes, spare);
       total = cross_entropy_forward_backward(
         x,
         k,
@@ -177,7 +179,7 @@ export function cross_entropy_forward_backward_tile(
         zLoss,
         total,
       );
-      row_take(grad, classes, spare);
+      row_take(grad, classes, dx);
     }
   }
   return total;
@@ -218,7 +220,6 @@ function read_targets(logits: usize, kind: i32, targets: usize, classes: i32, ig
   const next = i32x4.splat(distance << 2);
   const end = i32x4.splat(width);
   const block = (classes * <i32>classStride) << 2;
-  let largest = none;
   let others = i32x4.splat(0);
   let row: usize = 0;
   for (let begin = 0; row < <usize>count; begin += block, row += width) {
@@ -240,16 +241,23 @@ function read_targets(logits: usize, kind: i32, targets: usize, classes: i32, ig
         own = v128.load32_lane(from + load<u32>(q, AT + 12), own, 3);
         v128.store(q, own, OWN);
       } else {
-        for (let i = q; i < q + 16; i += 4) store<f32>(i, value_at(from + (load<u32>(i, AT) >> 1), kind), OWN);
+        let own = v128.load16_splat(from + (load<u32>(q, AT) >> 1));
+        own = v128.load16_lane(from + (load<u32>(q, AT + 4) >> 1), own, 1);
+        own = v128.load16_lane(from + (load<u32>(q, AT + 8) >> 1), own, 2);
+        own = v128.load16_lane(from + (load<u32>(q, AT + 12) >> 1), own, 3);
+        v128.store64_lane(q >> 1, own, 0, HALVES);
       }
-      const own = v128.load(q, OWN);
-      largest = f32x4.pmax(largest, v128.bitselect(own, none, kept));
       others = v128.or(others, v128.xor(kept, isRow));
       start = i32x4.add(start, next);
       position = i32x4.add(position, four);
     }
   }
+  if (kind !== FLOAT32) widen(HALVES, kind, OWN, count);
   ignores = v128.any_true(others);
+  let largest = none;
+  for (let q: usize = 0; q < (<usize>count) << 2; q += 16) {
+    largest = f32x4.pmax(largest, v128.bitselect(v128.load(q, OWN), none, v128.load(q, KEPT)));
+  }
   return Lanes.max(largest);
 }
 

@@ -62,7 +62,7 @@ export function cross_entropy_forward(
 
 /**
  * The same, and with it the gradient of Σ scale · loss, the rows' scales being float64 that stand `scaleStride` bytes
- * apart: a stride of 0 gives all rows the same. `grad` may be the logits where these are float32.
+ * apart: a stride of 0 gives all rows the same. `grad` is apart from the logits.
  */
 export function cross_entropy_forward_backward(
   logits: usize,

@@ -16,9 +16,10 @@
  */
 import { drift, Exp, log_reference, reference, shift_of } from "./exp";
 import { exchange, Logits, low_bits, mask_of, size_of, value_at, value_of } from "./half";
-import { BFLOAT16, FLOAT16, FLOAT32 } from "./kinds";
+import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 import { log } from "./wide";
+import { widen } from "./widen";
 
 /** How many logits make a block. */
 export const BLOCK: i32 = 2048;
@@ -28,9 +29,6 @@ const STRETCH: i32 = 32;
 
 /** How many logits a row is judged by. */
 const FIRST: i32 = 16;
-
-/** What float32 logits are to the loops when they are to be clamped from below. */
-const CLAMPED: i32 = 4;
 
 /** A block's logits as float32, less the row's shift. */
 const WIDENED = memory.data(8192, 16);
@@ -145,15 +143,12 @@ export function row_exp_sum(logits: usize, kind: i32, n: i32, max: f32, sum: f64
   return sum;
 }
 
-/**
- * Writes e^x · 2^-m for n logits to `out`, m being the reference of `max`; returns their sum. `out` may be the logits
- * where these are float32: then they cannot be taken anew, and are clamped from the beginning.
- */
+/** Writes e^x · 2^-m for n logits to `out`, which is apart from them, m being the reference of `max`; returns their sum. */
 export function row_exp(logits: usize, kind: i32, out: usize, n: i32, max: f32): f64 {
   const m = reference(max);
   const shift = shift_of(max);
   const stride = <usize>BLOCK * size_of(kind);
-  let lean = logits !== out && begin_lean(shift);
+  let lean = begin_lean(shift);
   let sum: f64 = 0;
   for (; n > 0; n -= BLOCK, logits += stride, out += BLOCK << 2) {
     const count = min(n, BLOCK);
@@ -165,7 +160,7 @@ export function row_exp(logits: usize, kind: i32, out: usize, n: i32, max: f32):
       }
       lean = be_wary();
     }
-    sum += block_exp(widened(logits, kind, count, shift), CLAMPED, out, count, m);
+    sum += block_exp(clamped(logits, kind, count, shift, m), FLOAT32, out, count, m);
   }
   return sum;
 }
@@ -197,25 +192,15 @@ export function whole_exp(logits: usize, kind: i32, out: usize, n: i32, hole: us
   const own = open_hole(hole, kind);
   const top = row_top(logits, kind, n);
   let sum: f64 = Infinity;
+  if (is_near(top)) {
+    fill_hole(hole, kind, top);
+    sum = row_exp(logits, kind, out, n, top);
+  }
   relativeTo = top;
-  if (logits === out) {
-    // What is overwritten cannot be taken anew: here the maximum has to say beforehand whether the sum will be settled.
-    const max = row_max(logits, kind, n);
-    if (is_near(top)) fill_hole(hole, kind, top);
-    const isGood = is_near(top) && (max - top < 40 || is_settled(top, row_exp_sum(logits, kind, n, top, 0)));
-    if (!isGood) relativeTo = max;
-    if (!is_near(relativeTo)) open_hole(hole, kind);
+  if (!is_settled(top, sum)) {
+    open_hole(hole, kind);
+    relativeTo = row_max(logits, kind, n);
     sum = row_exp(logits, kind, out, n, relativeTo);
-  } else {
-    if (is_near(top)) {
-      fill_hole(hole, kind, top);
-      sum = row_exp(logits, kind, out, n, top);
-    }
-    if (!is_settled(top, sum)) {
-      open_hole(hole, kind);
-      relativeTo = row_max(logits, kind, n);
-      sum = row_exp(logits, kind, out, n, relativeTo);
-    }
   }
   close_hole(hole, kind, own);
   return sum;
@@ -315,11 +300,11 @@ function sum_of_pairs(logits: usize, kind: i32, n: i32, m: f32): f64 {
 function exp_of_pairs(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
   if (kind === FLOAT32) return exp_loop<f32>(logits, out, n, m);
   if (kind === FLOAT16) return exp_loop<i16>(logits, out, n, m);
-  return kind === BFLOAT16 ? exp_loop<u16>(logits, out, n, m) : exp_loop<u32>(logits, out, n, m);
+  return exp_loop<u16>(logits, out, n, m);
 }
 
 function exp_sum_loop<T>(logits: usize, n: i32, m: f32): f64 {
-  const places = Logits.places<T>(m);
+  const places = Logits.places();
   const scale = Logits.scale();
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
@@ -341,7 +326,7 @@ function exp_sum_loop<T>(logits: usize, n: i32, m: f32): f64 {
     for (const stop = logits + <usize>min(n, STRETCH) * size; logits < stop; logits += 8 * size) {
       const v = v128.load(logits);
       const u = Logits.upper<T>(v, places);
-      const l = Logits.lower<T>(v, logits, places);
+      const l = Logits.lower<T>(v, logits);
       const x = Logits.first<T>(u, l, scale);
       const s = Exp.turns(x, bias, log2e);
       turns = v128.or(turns, s);
@@ -357,7 +342,7 @@ function exp_sum_loop<T>(logits: usize, n: i32, m: f32): f64 {
 }
 
 function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
-  const places = Logits.places<T>(m);
+  const places = Logits.places();
   const scale = Logits.scale();
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
@@ -379,7 +364,7 @@ function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
     for (const stop = logits + <usize>min(n, STRETCH) * size; logits < stop; logits += 8 * size, out += 32) {
       const v = v128.load(logits);
       const u = Logits.upper<T>(v, places);
-      const l = Logits.lower<T>(v, logits, places);
+      const l = Logits.lower<T>(v, logits);
       const x = Logits.first<T>(u, l, scale);
       const y = Logits.second<T>(u, l, scale);
       const s = Exp.turns(x, bias, log2e);
@@ -438,11 +423,11 @@ function mask_of_last(n: i32, offset: usize): v128 {
 
 /** Up to a block of logits as float32, less a shift: where they are, or in a place of their own. */
 export function widened(logits: usize, kind: i32, n: i32, shift: f32): usize {
-  if (kind === FLOAT32) {
-    if (shift === 0) return logits;
-    widen<f32>(logits, kind, n, shift);
-  } else if (kind === FLOAT16) widen<i16>(logits, kind, n, shift);
-  else widen<u16>(logits, kind, n, shift);
+  if (kind !== FLOAT32) widen(logits, kind, WIDENED, n);
+  else if (shift === 0) return logits;
+  else memory.copy(WIDENED, logits, (<usize>n) << 2);
+  if (shift !== 0)
+    for (let i: usize = 0; i < (<usize>n) << 2; i += 4) store<f32>(i, load<f32>(i, WIDENED) - shift, WIDENED);
   return WIDENED;
 }
 
@@ -454,24 +439,6 @@ function clamped(logits: usize, kind: i32, n: i32, shift: f32, m: f32): usize {
   for (; n >= 4; n -= 4, from += 16, to += 16) v128.store(to, f32x4.pmax(v128.load(from), lowest));
   if (n > 0) Lanes.store_tail(to, n, f32x4.pmax(Lanes.load_tail(from, n, 0), lowest));
   return WIDENED;
-}
-
-/** Rows with NaN or +Infinity, which float16 does not show here, are found by their maximum. */
-function widen<T>(logits: usize, kind: i32, n: i32, shift: f32): void {
-  const places = Logits.places<T>(-Infinity);
-  const scale = Logits.scale();
-  const floor = Logits.floor();
-  const less = f32x4.splat(shift);
-  const size = sizeof<T>();
-  let to = WIDENED;
-  for (; n >= 8; n -= 8, logits += 8 * size, to += 32) {
-    const v = v128.load(logits);
-    const u = Logits.upper<T>(v, places);
-    const l = Logits.lower<T>(v, logits, places);
-    v128.store(to, f32x4.sub(Logits.masked<T>(Logits.first<T>(u, l, scale), floor), less));
-    v128.store(to, f32x4.sub(Logits.masked<T>(Logits.second<T>(u, l, scale), floor), less), 16);
-  }
-  for (; n > 0; n--, logits += size, to += 4) store<f32>(to, value_at(logits, kind) - shift);
 }
 
 function has_nan(values: usize, kind: i32, n: i32): bool {

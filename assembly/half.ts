@@ -6,9 +6,8 @@
  * Only the largest exponent, float16's mark of infinities and NaN, comes out as that of numbers from 65536 on, which
  * the exponential's loops find out of range.
  *
- * Loops are generic in how they load: f32, i16 for float16, u16 for bfloat16, u32 for float32 clamped from below.
+ * Loops are generic in how they load: f32, i16 for float16, u16 for bfloat16.
  */
-import { Exp } from "./exp";
 import { BFLOAT16, FLOAT16, FLOAT32 } from "./kinds";
 
 const TABLE = memory.data<u32>([
@@ -28,9 +27,9 @@ export function size_of(kind: i32): usize {
 
 export abstract class Logits {
   // Read ahead of a loop, like the constants of the exponential.
-  /** Which bits of the upper half a float16 has; or where logits are clamped, m being the row's reference. */
-  @inline static places<T>(m: f32): v128 {
-    return sizeof<T>() === 4 ? Exp.lowest(f32x4.splat(m)) : v128.load32_splat(TABLE);
+  /** Which bits of the upper half a float16 has. */
+  @inline static places(): v128 {
+    return v128.load32_splat(TABLE);
   }
 
   @inline static scale(): v128 {
@@ -39,24 +38,23 @@ export abstract class Logits {
 
   // Eight logits at a time, from the vector `v` at `at`: four and four, or of each the upper half and the lower.
   @inline static upper<T>(v: v128, places: v128): v128 {
-    if (sizeof<T>() === 4) return isFloat<T>() ? v : f32x4.pmax(v, places);
-    return isSigned<T>() ? v128.and(i16x8.shr_s(v, 3), places) : v;
+    return isFloat<T>() || !isSigned<T>() ? v : v128.and(i16x8.shr_s(v, 3), places);
   }
 
-  @inline static lower<T>(v: v128, at: usize, places: v128): v128 {
-    if (sizeof<T>() === 4) return isFloat<T>() ? v128.load(at, 16) : f32x4.pmax(v128.load(at, 16), places);
+  @inline static lower<T>(v: v128, at: usize): v128 {
+    if (isFloat<T>()) return v128.load(at, 16);
     return isSigned<T>() ? i16x8.shl(v, 13) : i16x8.splat(0);
   }
 
   // And from these the first four and the second.
   @inline static first<T>(upper: v128, lower: v128, scale: v128): v128 {
-    if (sizeof<T>() === 4) return upper;
+    if (isFloat<T>()) return upper;
     const v = v128.shuffle<i16>(lower, upper, 0, 8, 1, 9, 2, 10, 3, 11);
     return isSigned<T>() ? f32x4.mul(v, scale) : v;
   }
 
   @inline static second<T>(upper: v128, lower: v128, scale: v128): v128 {
-    if (sizeof<T>() === 4) return lower;
+    if (isFloat<T>()) return lower;
     const v = v128.shuffle<i16>(lower, upper, 4, 12, 5, 13, 6, 14, 7, 15);
     return isSigned<T>() ? f32x4.mul(v, scale) : v;
   }

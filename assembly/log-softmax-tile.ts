@@ -1,7 +1,7 @@
 /**
  * Log-softmax, softmax and log-sum-exp, a tile of rows at a time: the same formulas as in log-softmax.ts, over the arrays
- * that tile.ts describes. `rows` counts outer · inner; `spare` has room for a row of float32, unless its classes are
- * neighbours.
+ * that tile.ts describes. `rows` counts outer · inner; `spare` has room for two rows of float32, unless their
+ * classes are neighbours.
  */
 import { LN2, LOG_KAPPA } from "./exp";
 import { row_max, row_top } from "./exp-row";
@@ -86,8 +86,9 @@ export function log_softmax_forward_tile(
       tile_again();
     } else {
       const x = row_bring(logits, kind, classes, spare);
-      log_softmax_forward(x, row_kind(kind), row_out(logProbs, spare), 1, classes);
-      row_take(logProbs, classes, spare);
+      const y = row_out(logProbs, classes, spare);
+      log_softmax_forward(x, row_kind(kind), y, 1, classes);
+      row_take(logProbs, classes, y);
     }
   }
 }
@@ -115,8 +116,9 @@ export function softmax_forward_tile(
       tile_again();
     } else {
       const x = row_bring(logits, kind, classes, spare);
-      softmax_forward(x, row_kind(kind), row_out(probs, spare), 1, classes);
-      row_take(probs, classes, spare);
+      const y = row_out(probs, classes, spare);
+      softmax_forward(x, row_kind(kind), y, 1, classes);
+      row_take(probs, classes, y);
     }
   }
 }

@@ -2,6 +2,8 @@
  * Over rows of logits x, `classes` long:  lse = log Σ e^x   logProbs = x - lse   probs = e^x / Σ e^x
  * and, for a gradient g of what was computed:  dx = g - e^logProbs · Σ g   and   dx = probs · (g - Σ g · probs).
  *
+ * What is written is apart from the logits; a gradient of these may be where `gradOutput` is.
+ *
  * The kernels take whole rows, one after another. Rows that do not fit where they are computed take the same steps a
  * segment at a time, through the functions whose names begin with `row`.
  */
@@ -77,7 +79,7 @@ export function row_log_softmax(logits: usize, kind: i32, logProbs: usize, n: i3
 
 /** min(x - near - rest, 0) */
 function subtract<T>(logits: usize, kind: i32, out: usize, n: i32, near: f32, rest: f32): void {
-  const places = Logits.places<T>(0);
+  const places = Logits.places();
   const scale = Logits.scale();
   const floor = Logits.floor();
   const size = sizeof<T>();
@@ -87,7 +89,7 @@ function subtract<T>(logits: usize, kind: i32, out: usize, n: i32, near: f32, re
   for (; n >= 8; n -= 8, logits += 8 * size, out += 32) {
     const v = v128.load(logits);
     const u = Logits.upper<T>(v, places);
-    const l = Logits.lower<T>(v, logits, places);
+    const l = Logits.lower<T>(v, logits);
     const x = Logits.masked<T>(Logits.first<T>(u, l, scale), floor);
     const y = Logits.masked<T>(Logits.second<T>(u, l, scale), floor);
     v128.store(out, f32x4.pmin(f32x4.sub(f32x4.sub(x, a), b), zero));

@@ -12,8 +12,8 @@
  * the caller takes the tile's rows one by one.
  */
 import { Exp, FAR, HEADROOM } from "./exp";
-import { size_of, value_at } from "./half";
-import { FLOAT32 } from "./kinds";
+import { Logits, size_of, value_at } from "./half";
+import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 import { widen } from "./widen";
 
@@ -196,13 +196,8 @@ export function step_of(kind: i32): usize {
 
 function widen_stretches(from: usize, kind: i32, n: i32): void {
   const length = stretch_of(n);
-  const most = (<usize>(length & ~3)) << 2;
-  const bytes = (<usize>length) << 2;
   let tile = TILE;
-  for (let k = stretches(n); k > 0; k--, from += classStride << 1, tile += pitch) {
-    widen(from, tile, tile + most, kind);
-    for (let i = most; i < bytes; i += 4) store<f32>(tile + i, value_at(from + (i >> 1), kind));
-  }
+  for (let k = stretches(n); k > 0; k--, from += classStride << 1, tile += pitch) widen(from, kind, tile, length);
 }
 
 /** Takes the exponentials of the classes from `first` to `first + n`. */
@@ -211,7 +206,12 @@ export function tile_exp(logits: usize, kind: i32, first: i32, n: i32): void {
   if (wary > 0) {
     wary--;
   } else {
-    if (exponentials(floats_of(logits, kind, first, n), step, n)) return;
+    if (kind === FLOAT32 || stretch_of(n) < 8) {
+      if (exponentials(floats_of(logits, kind, first, n), step, n)) return;
+    } else {
+      const from = place(logits, 2, first);
+      if (kind === FLOAT16 ? exponentials_of<i16>(from, n) : exponentials_of<u16>(from, n)) return;
+    }
     wary = WARINESS;
   }
   clamp(floats_of(logits, kind, first, n), step, n);
@@ -263,6 +263,41 @@ function exponentials(from: usize, step: usize, n: i32): bool {
       const t = Exp.turns(x, bias, log2e);
       turns = v128.or(turns, t);
       v128.store(tile + i, f32x4.mul(Exp.rest(x, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)));
+    }
+  }
+  return Exp.is_right(turns);
+}
+
+/** The same from halves, at least eight a stretch, the last of which are taken as a whole vector once more. */
+function exponentials_of<T>(from: usize, n: i32): bool {
+  const places = Logits.places();
+  const scale = Logits.scale();
+  const log2e = Exp.log2e();
+  const ln2 = Exp.ln2();
+  const ln2Rest = Exp.ln2_rest();
+  const c4 = Exp.coefficient(4);
+  const c3 = Exp.coefficient(3);
+  const c2 = Exp.coefficient(2);
+  const c1 = Exp.coefficient(1);
+  const c0 = Exp.coefficient(0);
+  const bias = v128.load(RANGE);
+  const step = classStride << 1;
+  const last = ((<usize>stretch_of(n)) << 2) - 32;
+  let turns = i32x4.splat(0);
+  let tile = TILE;
+  for (let k = stretches(n); k > 0; k--, from += step, tile += pitch) {
+    for (let i: usize = 0; ; i = min(i + 32, last)) {
+      const v = v128.load(from + (i >> 1));
+      const u = Logits.upper<T>(v, places);
+      const l = Logits.lower<T>(v, from);
+      const x = Logits.first<T>(u, l, scale);
+      const y = Logits.second<T>(u, l, scale);
+      const s = Exp.turns(x, bias, log2e);
+      const t = Exp.turns(y, bias, log2e);
+      turns = v128.or(turns, v128.or(s, t));
+      v128.store(tile + i, f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s)));
+      v128.store(tile + i, f32x4.mul(Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)), 16);
+      if (i === last) break;
     }
   }
   return Exp.is_right(turns);
@@ -430,15 +465,15 @@ export function row_bring(array: usize, kind: i32, classes: i32, spare: usize): 
   return spare;
 }
 
-/** Where its result is to be written, and then taken from. */
-export function row_out(array: usize, spare: usize): usize {
-  return along ? place(array, 4, 0) : spare;
+/** Where its result is to be written, and then taken from: in the array, or behind the logits. */
+export function row_out(array: usize, classes: i32, spare: usize): usize {
+  return along ? place(array, 4, 0) : spare + ((<usize>classes) << 2);
 }
 
-export function row_take(array: usize, classes: i32, spare: usize): void {
+export function row_take(array: usize, classes: i32, from: usize): void {
   if (along) return;
-  for (let c = 0, to = place(array, 4, 0); c < classes; c++, spare += 4, to += classStride << 2) {
-    store<f32>(to, load<f32>(spare));
+  for (let c = 0, to = place(array, 4, 0); c < classes; c++, from += 4, to += classStride << 2) {
+    store<f32>(to, load<f32>(from));
   }
 }
 

@@ -85,14 +85,25 @@ export class Arena {
     return array.byteOffset !== 0 && array.buffer === this.#floats.buffer;
   }
 
+  /** Whether both lie in this memory, and the result not where the array is. */
+  holdsApart(array: MemoryArray, result: MemoryArray): boolean {
+    return this.holds(array) && this.holds(result) && array.byteOffset !== result.byteOffset;
+  }
+
   /** Where to compute `array` from `start`: where it lies, or in the scratch. */
   place(array: MemoryArray, start: number, scratch: number): number {
     return this.holds(array) ? array.byteOffset + start * array.BYTES_PER_ELEMENT : scratch;
   }
 
-  /** Where `length` values of `array` from `start` can be read: where they lie, or in the scratch, copied there. */
-  bring(array: MemoryArray, start: number, length: number, scratch: number): number {
-    if (this.holds(array)) return array.byteOffset + start * array.BYTES_PER_ELEMENT;
+  /**
+   * Where `length` values of `array` from `start` can be read: where they lie, unless the result is written there, or in
+   * the scratch, copied there.
+   */
+  bring(array: MemoryArray, start: number, length: number, scratch: number, result?: number): number {
+    if (this.holds(array)) {
+      const place = array.byteOffset + start * array.BYTES_PER_ELEMENT;
+      if (place !== result) return place;
+    }
     copy(array, start, this.#like(array), scratch / array.BYTES_PER_ELEMENT, length);
     return scratch;
   }

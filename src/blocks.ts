@@ -28,7 +28,7 @@ const NARROWEST = 16;
 
 /**
  * Cuts a layout into blocks: as many whole outer positions as fill one, or, where one of them is too much, some of its
- * inner positions. `resident` says that all arrays lie in the memory, where nothing needs to be brought.
+ * inner positions. `resident` says that all arrays lie in the memory, the result apart, where nothing needs to be brought.
  */
 export function blocksOf({ outer, classes, inner }: Layout, resident: boolean): readonly Block[] {
   const length = classes * inner;
@@ -73,10 +73,13 @@ export function placeBlock(arena: Arena, array: MemoryArray, block: Block, scrat
   return isPacked(block) ? scratch : arena.place(array, block.start, scratch);
 }
 
-/** Where the values of a block can be read: where they lie, or in the scratch, copied there. */
-export function bringBlock(arena: Arena, array: MemoryArray, block: Block, scratch: number): number {
+/**
+ * Where the values of a block can be read: where they lie, unless the result is written there, or in the scratch, copied
+ * there.
+ */
+export function bringBlock(arena: Arena, array: MemoryArray, block: Block, scratch: number, result?: number): number {
   const { start, rows, classes } = block;
-  if (!isPacked(block)) return arena.bring(array, start, rows * classes, scratch);
+  if (!isPacked(block)) return arena.bring(array, start, rows * classes, scratch, result);
   arena.pack(array, start, block.arrayStride, classes, rows, scratch);
   return scratch;
 }

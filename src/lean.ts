@@ -20,10 +20,6 @@ const MANY_FOR_LOG_SOFTMAX = 128;
 export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
   const isTiled = ({ classes, inner }: Layout, many: number): boolean => inner > 1 || classes < many;
 
-  /** Where a block of an input is read. Float32 may be where the result will be: kernels read before they write. */
-  const bring = (x: Floats, block: Block, result: number): number =>
-    bringBlock(arena, x.data, block, x.kind === "float32" ? result : arena.second);
-
   const forward = (
     name: "log_softmax_forward" | "softmax_forward",
     many: number,
@@ -33,10 +29,10 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
   ): void => {
     const kind = KINDS[x.kind];
     const tiled = isTiled(layout, many);
-    for (const block of blocksOf(layout, arena.holds(x.data) && arena.holds(y))) {
+    for (const block of blocksOf(layout, arena.holdsApart(x.data, y))) {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, y, block, arena.first);
-      const from = bring(x, block, to);
+      const from = bringBlock(arena, x.data, block, arena.second, to);
       if (tiled) kernels[`${name}_tile`](from, kind, to, rows, classes, inner, stride, arena.third);
       else kernels[name](from, kind, to, rows, classes);
       takeBlock(arena, to, y, block);
@@ -125,10 +121,10 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       const w = arena.bringWeights(weight);
       const scaleStride = typeof scales === "number" ? 0 : 8;
       let total = 0;
-      for (const block of blocksOf(layout, arena.holds(logits.data) && arena.holds(grad))) {
+      for (const block of blocksOf(layout, arena.holdsApart(logits.data, grad))) {
         const { row, rows, classes, inner, stride } = block;
         const dx = placeBlock(arena, grad, block, arena.first);
-        const x = bring(logits, block, dx);
+        const x = bringBlock(arena, logits.data, block, arena.second, dx);
         const y = arena.bringTargets(classTargets, row, rows);
         const s = arena.bringScales(scales, row, rows);
         const to = placeLosses(losses, block);

@@ -67,8 +67,7 @@ export function longRows(kernels: Kernels, arena: Arena): RowEngine {
   ): void =>
     segments(classes, (from, count) => {
       const to = arena.place(out, start + from, arena.first);
-      const scratch = x.kind === "float32" ? to : arena.second;
-      kernel(arena.bring(x.data, start + from, count, scratch), KINDS[x.kind], to, count);
+      kernel(arena.bring(x.data, start + from, count, arena.second, to), KINDS[x.kind], to, count);
       arena.take(to, out, start + from, count);
     });
 

@@ -26,8 +26,8 @@ export function wasmBackend(name: WasmName): Backend {
   };
 
   /**
-   * Who computes on rows; `resident` says that all arrays lie in the memory. The lean kernels have to bring a row together
-   * in the scratch now and then, unless its classes are neighbours.
+   * Who computes on rows; `resident` says that all arrays lie in the memory, the result apart from the logits. The lean
+   * kernels have to bring a row together in the scratch now and then, unless its classes are neighbours.
    */
   const pick = (isLean: boolean, { classes, inner }: Layout, resident: boolean): RowEngine => {
     const fits = classes <= LONGEST_ROW;
@@ -52,7 +52,7 @@ export function wasmBackend(name: WasmName): Backend {
     grad: ResultArray | undefined,
   ): RowEngine => {
     if (terms.weight && terms.weight.length > LONGEST_ROW) return scalar;
-    const resident = arena.holds(logits.data) && (grad === undefined || arena.holds(grad));
+    const resident = grad ? arena.holdsApart(logits.data, grad) : arena.holds(logits.data);
     if ("soft" in targets) {
       return pick(false, layout, resident && arena.holds(targets.soft.data));
     }
@@ -63,9 +63,8 @@ export function wasmBackend(name: WasmName): Backend {
     name,
     logSumExp: (x, lse, layout) => pickForward(x, layout, arena.holds(x.data)).logSumExp(x, lse, layout),
     logSoftmax: (x, logProbs, layout) =>
-      pickForward(x, layout, arena.holds(x.data) && arena.holds(logProbs)).logSoftmax(x, logProbs, layout),
-    softmax: (x, probs, layout) =>
-      pickForward(x, layout, arena.holds(x.data) && arena.holds(probs)).softmax(x, probs, layout),
+      pickForward(x, layout, arena.holdsApart(x.data, logProbs)).logSoftmax(x, logProbs, layout),
+    softmax: (x, probs, layout) => pickForward(x, layout, arena.holdsApart(x.data, probs)).softmax(x, probs, layout),
     logSoftmaxBackward: (gradOutput, logProbs, grad, layout) =>
       pickBackward(gradOutput, logProbs, grad, layout).logSoftmaxBackward(gradOutput, logProbs, grad, layout),
     softmaxBackward: (gradOutput, probs, grad, layout) =>

@@ -255,7 +255,7 @@ describe.each(binaries)("cross-entropy of rows in $name", ({ kernels }) => {
   };
 
   it.each([Number.NEGATIVE_INFINITY, -700, -200, -70, -63, -62, -50, -41, -30, 86, 92, 95, 300])(
-    "is exact where the first logits are %d above the others, and the same in place",
+    "is exact where the first logits are %d above the others",
     (offset) => {
       for (const classes of [17, 23, 40, 200, 2053, 4099]) {
         const batch = late(offset, classes);
@@ -282,13 +282,6 @@ describe.each(binaries)("cross-entropy of rows in $name", ({ kernels }) => {
             classes,
             gradError,
           );
-
-          scratch.clear();
-          const x = scratch.put(batch.logits);
-          const [y, s, l] = [scratch.put(logits.targets), scratch.put(scales), scratch.put(losses)];
-          kernels.cross_entropy_forward_backward(x, 0, y, 0, s, l, x, batch.rows, classes, IGNORED, 8, 0, 0, 0);
-          expectSameBits(`in place ${batch.name}`, scratch.floats(x, grad.length), grad);
-          expectSameBits(`losses in place ${batch.name}`, scratch.floats(l, batch.rows), losses);
         }
         scratch.clear();
         const x = scratch.put(batch.logits);
@@ -301,8 +294,6 @@ describe.each(binaries)("cross-entropy of rows in $name", ({ kernels }) => {
         kernels.softmax_forward(x, FLOAT32, out, 7, classes);
         const probs = scratch.floats(out, 7 * classes);
         expectClose(batch.name, probs, softmax(batch.logits, classes), classes, probabilities);
-        kernels.softmax_forward(x, FLOAT32, x, 7, classes);
-        expectSameBits(`in place ${batch.name}`, scratch.floats(x, 7 * classes), probs);
         expect(scratch.intact).toBe(true);
       }
     },

@@ -304,6 +304,25 @@ describeBackends("memory", (core, backend) => {
     own.dispose();
   });
 
+  test("computes in place where one outer position is more than the scratch holds", () => {
+    const shape = [1, 300, 2048];
+    const batch = batchOf("normal", { rows: 2048, classes: 300 });
+    const targets = { data: batch.targets, shape: [1, 2048] };
+    const x = tensorOf(core, batch.logits, shape);
+    const bystander = core.tensor([1 << 20]);
+    wordsOf(bystander.data).fill(CANARY);
+    const { loss, grad } = core.crossEntropyWithGrad(x, targets, { axis: 1 });
+    const probs = core.softmax(x, { axis: 1 });
+
+    expect(core.crossEntropyWithGrad(x, targets, { axis: 1, out: x }).loss).toBe(loss);
+    expectSameBits("grad", x.data, grad);
+    x.data.set(batch.logits);
+    core.softmax(x, { axis: 1, out: x });
+    expectSameBits("probabilities", x.data, probs);
+    expect(wordsOf(bystander.data).every((word) => word === CANARY)).toBe(true);
+    for (const tensor of [x, bystander]) tensor.dispose();
+  });
+
   test("calls leave the tensors that they are not given alone", () => {
     const batches = SHAPES.map((shape) => batchOf("normal", shape));
     const bystanders = [1, 3, 64, 1000].map((length) => core.tensor([length]));
