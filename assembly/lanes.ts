@@ -68,21 +68,4 @@ export abstract class Lanes {
   @inline static sum_f64(v: v128): f64 {
     return f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1);
   }
-
-  // The columns of four rows of four.
-  @inline static transposed0(a: v128, b: v128, c: v128, d: v128): v128 {
-    return v128.shuffle<i64>(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 0, 4, 1, 5), 0, 2);
-  }
-
-  @inline static transposed1(a: v128, b: v128, c: v128, d: v128): v128 {
-    return v128.shuffle<i64>(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 0, 4, 1, 5), 1, 3);
-  }
-
-  @inline static transposed2(a: v128, b: v128, c: v128, d: v128): v128 {
-    return v128.shuffle<i64>(v128.shuffle<i32>(a, b, 2, 6, 3, 7), v128.shuffle<i32>(c, d, 2, 6, 3, 7), 0, 2);
-  }
-
-  @inline static transposed3(a: v128, b: v128, c: v128, d: v128): v128 {
-    return v128.shuffle<i64>(v128.shuffle<i32>(a, b, 2, 6, 3, 7), v128.shuffle<i32>(c, d, 2, 6, 3, 7), 1, 3);
-  }
 }

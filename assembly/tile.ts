@@ -355,10 +355,24 @@ function sum_beside(fresh: bool, n: i32): void {
       let low = fresh ? f64x2.splat(0) : v128.load(sums + (i << 1));
       let high = fresh ? f64x2.splat(0) : v128.load(sums + (i << 1), 16);
       let at = tile + i;
-      for (let left = n; left > 0; left -= SUMMED) {
+      let left = n;
+      // Written out: a loop over four takes a tenth of the losses' time.
+      for (; left >= SUMMED; left -= SUMMED) {
         let x = v128.load(at);
-        const end = at + <usize>min(left, SUMMED) * pitch;
-        for (at += pitch; at < end; at += pitch) x = f32x4.add(x, v128.load(at));
+        x = f32x4.add(x, v128.load(at + pitch));
+        at += pitch << 1;
+        x = f32x4.add(x, v128.load(at));
+        x = f32x4.add(x, v128.load(at + pitch));
+        at += pitch << 1;
+        low = f64x2.add(low, f64x2.promote_low_f32x4(x));
+        high = f64x2.add(high, Lanes.promote_high(x));
+      }
+      if (left > 0) {
+        let x = v128.load(at);
+        for (; left > 1; left--) {
+          at += pitch;
+          x = f32x4.add(x, v128.load(at));
+        }
         low = f64x2.add(low, f64x2.promote_low_f32x4(x));
         high = f64x2.add(high, Lanes.promote_high(x));
       }
