@@ -18,13 +18,15 @@ import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 import {
   along,
+  between,
   chunk,
   classStride,
   count,
+  held,
+  holds_all,
   LARGEST,
   LEAST,
   LEAST_OF_ALL,
-  pitch,
   place,
   positions,
   row_bring,
@@ -104,7 +106,7 @@ export function cross_entropy_forward_tile(
 ): f64 {
   const isPlain = weights === 0 && smoothing === 0 && zLoss === 0;
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, rows - row, classes, inner, stride);
+    tile_begin(row, rows - row, classes, inner, stride, 0);
     const y = targets + ((<usize>row) << 2);
     const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
     if (take(logits, kind, y, classes, ignoreIndex, smoothing !== 0)) {
@@ -142,7 +144,7 @@ export function cross_entropy_forward_backward_tile(
 ): f64 {
   const isPlain = weights === 0 && smoothing === 0 && zLoss === 0;
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, rows - row, classes, inner, stride);
+    tile_begin(row, rows - row, classes, inner, stride, grad);
     const y = targets + ((<usize>row) << 2);
     const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
     const s = scales + <usize>row * scaleStride;
@@ -211,7 +213,7 @@ function read_targets(logits: usize, kind: i32, targets: usize, classes: i32, ig
   const ignored = i32x4.splat(ignoreIndex);
   const none = f32x4.splat(-Infinity);
   const step = i32x4.splat((<i32>classStride) << 2);
-  const tileStep = i32x4.splat(<i32>pitch);
+  const tileStep = i32x4.splat(<i32>between);
   const lane = v128.load(LANE);
   const four = i32x4.splat(4);
   // The rows follow each other, or lie beside each other.
@@ -263,8 +265,9 @@ function read_targets(logits: usize, kind: i32, targets: usize, classes: i32, ig
 
 /** Makes 0 of the targets' exponentials among n classes from `first`. */
 function leave_out(first: i32, n: i32): void {
-  const before = <usize>first * pitch;
-  const bytes = <usize>n * pitch;
+  const before = <usize>first * between;
+  const bytes = <usize>n * between;
+  const values = held(first);
   const end = (<usize>count) << 2;
   if (whole) {
     for (let q: usize = 0; q < end; q += 4) store<f32>(TILE + load<u32>(q, AT), 0);
@@ -277,7 +280,7 @@ function leave_out(first: i32, n: i32): void {
     if (!v128.any_true(i32x4.lt_u(i32x4.sub(v128.load(q, IN_TILE), from), length))) continue;
     for (let i = q; i < min(q + 16, end); i += 4) {
       const at = <usize>load<u32>(i, IN_TILE) - before;
-      if (at < bytes) store<f32>(TILE + at, 0);
+      if (at < bytes) store<f32>(values + at, 0);
     }
   }
 }
@@ -435,7 +438,7 @@ function compute_gradients_of_terms(
 function write_gradients(logits: usize, kind: i32, grad: usize, classes: i32, smooth: bool): void {
   for (let first = 0; first < classes; first += chunk) {
     const n = min(chunk, classes - first);
-    if (chunk < classes) tile_exp(logits, kind, first, n);
+    if (!holds_all(classes)) tile_exp(logits, kind, first, n);
     if (smooth) tile_scale_offset(FACTORS, OFFSETS, grad, first, n);
     else tile_scale(FACTORS, grad, first, n);
   }

@@ -13,6 +13,7 @@ import {
   chunk,
   count,
   floats_of,
+  holds_all,
   place,
   row_bring,
   row_kind,
@@ -51,7 +52,7 @@ export function log_sum_exp_forward_tile(
   spare: usize,
 ): void {
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, rows - row, classes, inner, stride);
+    tile_begin(row, rows - row, classes, inner, stride, 0);
     const to = lse + ((<usize>row) << 2);
     if (take(logits, kind, classes, spare)) {
       compute_logarithms();
@@ -76,7 +77,7 @@ export function log_softmax_forward_tile(
   spare: usize,
 ): void {
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, rows - row, classes, inner, stride);
+    tile_begin(row, rows - row, classes, inner, stride, 0);
     if (take(logits, kind, classes, spare)) {
       compute_logarithms();
       for (let first = 0; first < classes; first += chunk) {
@@ -104,12 +105,12 @@ export function softmax_forward_tile(
   spare: usize,
 ): void {
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, rows - row, classes, inner, stride);
+    tile_begin(row, rows - row, classes, inner, stride, probs);
     if (take(logits, kind, classes, spare)) {
       compute_factors();
       for (let first = 0; first < classes; first += chunk) {
         const n = min(chunk, classes - first);
-        if (chunk < classes) tile_exp(logits, kind, first, n);
+        if (!holds_all(classes)) tile_exp(logits, kind, first, n);
         tile_scale(NUMBERS, probs, first, n);
       }
     } else if (count > 1) {

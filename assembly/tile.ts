@@ -25,10 +25,11 @@ const ENOUGH: i32 = 128;
 const ENOUGH_BESIDE: i32 = 64;
 
 /**
- * The fewest and the most positions that a tile of all classes is made of; where there are too many classes for that, it
- * takes them in chunks, for as many positions as there are: memory is faster in long stretches.
+ * The fewest and the most positions that a tile of all classes is made of. Where there are too many classes for that, and
+ * where there is a result to keep exponentials in, it takes them in chunks, for as many positions as there are: memory is
+ * faster in long stretches.
  */
-const NARROWEST: i32 = 32;
+const NARROWEST: i32 = 128;
 const WIDEST: i32 = 256;
 const MOST: i32 = 1024;
 
@@ -86,14 +87,20 @@ export let classStride: usize = 1;
 export let pitch: usize = 4;
 /** How many classes it holds at once. */
 export let chunk: i32 = 0;
+/** The array that its exponentials are kept in where that is the result's, else 0; how far their classes are apart, in bytes. */
+let keeper: usize = 0;
+export let between: usize = 4;
 /** 2^m: what its exponentials are relative to, but for κ. */
 export let unit: f64 = 1;
 
 /** How many of the next rows are to be taken one by one. */
 let alone: i32 = 0;
 
-/** Turns to as many of the next `left` rows from `row` as there is room for. */
-export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride: i32): void {
+/**
+ * Turns to as many of the next `left` rows from `row` as there is room for. `result` is an array for values of all
+ * classes that the exponentials may be kept in, or 0.
+ */
+export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride: i32, result: usize): void {
   if (alone > 0) {
     alone--;
     left = 1;
@@ -105,6 +112,7 @@ export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride
   classStride = stride;
   whole = position === 0 && inner === stride && inner <= min(left, WIDEST) && length <= VALUES;
   along = whole && inner === 1;
+  keeper = 0;
   if (whole) {
     positions = inner;
     const most = along ? min(left, ENOUGH) : min(left / inner, max(ENOUGH_BESIDE / inner, 1));
@@ -112,14 +120,31 @@ export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride
     pitch = (<usize>inner) << 2;
     chunk = classes;
   } else {
+    const most = min(left, inner - position);
     const fitting = (VALUES / classes) & ~3;
-    positions = min(min(left, inner - position), fitting < NARROWEST ? MOST : min(fitting, WIDEST));
+    const inChunks = result !== 0 || fitting < NARROWEST;
+    positions = min(most, inChunks ? MOST : min(fitting, WIDEST));
+    if (result !== 0 && positions >= 4) {
+      keeper = result;
+      positions &= ~3;
+    }
     blocks = 1;
     const padded = (positions + 3) & ~3;
     pitch = (<usize>padded) << 2;
     chunk = (VALUES / padded) & ~3;
   }
   count = blocks * positions;
+  between = keeper === 0 ? pitch : array_step();
+}
+
+/** Where its exponentials are, from class `first`. */
+export function held(first: i32): usize {
+  return keeper === 0 ? TILE : place(keeper, 4, first);
+}
+
+/** Whether those of all classes are there, rather than of the last chunk. */
+export function holds_all(classes: i32): bool {
+  return keeper !== 0 || chunk >= classes;
 }
 
 /** Where class `first` of the tile begins in an array whose values have this size. */
@@ -203,19 +228,20 @@ function widen_stretches(from: usize, kind: i32, n: i32): void {
 /** Takes the exponentials of the classes from `first` to `first + n`. */
 export function tile_exp(logits: usize, kind: i32, first: i32, n: i32): void {
   const step = step_of(kind);
+  const to = held(first);
   if (wary > 0) {
     wary--;
   } else {
     if (kind === FLOAT32 || stretch_of(n) < 8) {
-      if (exponentials(floats_of(logits, kind, first, n), step, n)) return;
+      if (exponentials(floats_of(logits, kind, first, n), step, to, n)) return;
     } else {
       const from = place(logits, 2, first);
-      if (kind === FLOAT16 ? exponentials_of<i16>(from, n) : exponentials_of<u16>(from, n)) return;
+      if (kind === FLOAT16 ? exponentials_of<i16>(from, to, n) : exponentials_of<u16>(from, to, n)) return;
     }
     wary = WARINESS;
   }
   clamp(floats_of(logits, kind, first, n), step, n);
-  exponentials(TILE, pitch, n);
+  exponentials(TILE, pitch, to, n);
 }
 
 /** Takes logits to the tile that are clamped to what is in range. */
@@ -233,7 +259,7 @@ function clamp(from: usize, step: usize, n: i32): void {
 }
 
 /** Whether all were in range. */
-function exponentials(from: usize, step: usize, n: i32): bool {
+function exponentials(from: usize, step: usize, to: usize, n: i32): bool {
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
@@ -245,8 +271,7 @@ function exponentials(from: usize, step: usize, n: i32): bool {
   const bias = v128.load(RANGE);
   const bytes = (<usize>stretch_of(n)) << 2;
   let turns = i32x4.splat(0);
-  let tile = TILE;
-  for (let k = stretches(n); k > 0; k--, from += step, tile += pitch) {
+  for (let k = stretches(n); k > 0; k--, from += step, to += between) {
     let i: usize = 0;
     for (; i + 32 <= bytes; i += 32) {
       const x = v128.load(from + i);
@@ -254,22 +279,22 @@ function exponentials(from: usize, step: usize, n: i32): bool {
       const s = Exp.turns(x, bias, log2e);
       const t = Exp.turns(y, bias, log2e);
       turns = v128.or(turns, v128.or(s, t));
-      v128.store(tile + i, f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s)));
-      v128.store(tile + i, f32x4.mul(Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)), 16);
+      v128.store(to + i, f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s)));
+      v128.store(to + i, f32x4.mul(Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)), 16);
     }
     for (; i < bytes; i += 16) {
       const left = <i32>(bytes - i) >> 2;
       const x = left < 4 ? Lanes.load_tail(from + i, left, load<f32>(RANGE, 16)) : v128.load(from + i);
       const t = Exp.turns(x, bias, log2e);
       turns = v128.or(turns, t);
-      v128.store(tile + i, f32x4.mul(Exp.rest(x, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)));
+      v128.store(to + i, f32x4.mul(Exp.rest(x, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)));
     }
   }
   return Exp.is_right(turns);
 }
 
 /** The same from halves, at least eight a stretch, the last of which are taken as a whole vector once more. */
-function exponentials_of<T>(from: usize, n: i32): bool {
+function exponentials_of<T>(from: usize, to: usize, n: i32): bool {
   const places = Logits.places();
   const scale = Logits.scale();
   const log2e = Exp.log2e();
@@ -284,8 +309,7 @@ function exponentials_of<T>(from: usize, n: i32): bool {
   const step = classStride << 1;
   const last = ((<usize>stretch_of(n)) << 2) - 32;
   let turns = i32x4.splat(0);
-  let tile = TILE;
-  for (let k = stretches(n); k > 0; k--, from += step, tile += pitch) {
+  for (let k = stretches(n); k > 0; k--, from += step, to += between) {
     for (let i: usize = 0; ; i = min(i + 32, last)) {
       const v = v128.load(from + (i >> 1));
       const u = Logits.upper<T>(v, places);
@@ -295,8 +319,8 @@ function exponentials_of<T>(from: usize, n: i32): bool {
       const s = Exp.turns(x, bias, log2e);
       const t = Exp.turns(y, bias, log2e);
       turns = v128.or(turns, v128.or(s, t));
-      v128.store(tile + i, f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s)));
-      v128.store(tile + i, f32x4.mul(Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)), 16);
+      v128.store(to + i, f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s)));
+      v128.store(to + i, f32x4.mul(Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)), 16);
       if (i === last) break;
     }
   }
@@ -306,7 +330,7 @@ function exponentials_of<T>(from: usize, n: i32): bool {
 /** Adds n classes, the first of which is class `first` of their rows, to the rows' sums, which begin at 0 with class 0. */
 export function tile_sum(first: i32, n: i32): void {
   if (along) sum_along();
-  else sum_beside(first === 0, n);
+  else sum_beside(held(first), first === 0, n);
 }
 
 function sum_along(): void {
@@ -347,30 +371,29 @@ function sum_along(): void {
   }
 }
 
-function sum_beside(fresh: bool, n: i32): void {
+function sum_beside(from: usize, fresh: bool, n: i32): void {
   let sums = SUMS;
-  let tile = TILE;
-  for (let block = 0; block < blocks; block++, sums += pitch << 1, tile += <usize>n * pitch) {
+  for (let block = 0; block < blocks; block++, sums += pitch << 1, from += <usize>n * pitch) {
     for (let i: usize = 0; i < pitch; i += 16) {
       let low = fresh ? f64x2.splat(0) : v128.load(sums + (i << 1));
       let high = fresh ? f64x2.splat(0) : v128.load(sums + (i << 1), 16);
-      let at = tile + i;
+      let at = from + i;
       let left = n;
       // Written out: a loop over four takes a tenth of the losses' time.
       for (; left >= SUMMED; left -= SUMMED) {
         let x = v128.load(at);
-        x = f32x4.add(x, v128.load(at + pitch));
-        at += pitch << 1;
+        x = f32x4.add(x, v128.load(at + between));
+        at += between << 1;
         x = f32x4.add(x, v128.load(at));
-        x = f32x4.add(x, v128.load(at + pitch));
-        at += pitch << 1;
+        x = f32x4.add(x, v128.load(at + between));
+        at += between << 1;
         low = f64x2.add(low, f64x2.promote_low_f32x4(x));
         high = f64x2.add(high, Lanes.promote_high(x));
       }
       if (left > 0) {
         let x = v128.load(at);
         for (; left > 1; left--) {
-          at += pitch;
+          at += between;
           x = f32x4.add(x, v128.load(at));
         }
         low = f64x2.add(low, f64x2.promote_low_f32x4(x));
@@ -398,7 +421,7 @@ export function tile_is_near(): bool {
 export function tile_scale(factors: usize, out: usize, first: i32, n: i32): void {
   const to = place(out, 4, first);
   if (along && chunk > 1) scale_along(factors, to);
-  else scale_beside(factors, to, n);
+  else scale_beside(factors, held(first), to, n);
 }
 
 /** Row by row: what the last vector of a row has too many, fewer than two classes make, the next row overwrites. */
@@ -418,15 +441,14 @@ function scale_along(factors: usize, to: usize): void {
 }
 
 /** By what is spread over the values. */
-function scale_beside(factors: usize, to: usize, n: i32): void {
+function scale_beside(factors: usize, from: usize, to: usize, n: i32): void {
   const length = stretch_of(n);
   const step = array_step();
   const numbers = spread(factors, SPREAD);
-  let tile = TILE;
-  for (let k = stretches(n); k > 0; k--, tile += pitch, to += step) {
+  for (let k = stretches(n); k > 0; k--, from += between, to += step) {
     for (let i = 0; i < length; i += 4) {
       const at = (<usize>i) << 2;
-      Lanes.put(to + at, length - i, f32x4.mul(v128.load(tile + at), v128.load(numbers + at)));
+      Lanes.put(to + at, length - i, f32x4.mul(v128.load(from + at), v128.load(numbers + at)));
     }
   }
 }
@@ -437,28 +459,28 @@ export function tile_scale_offset(factors: usize, offsets: usize, out: usize, fi
   const step = array_step();
   const numbers = spread(factors, SPREAD);
   const others = spread(offsets, SECOND);
-  let tile = TILE;
+  let from = held(first);
   let to = place(out, 4, first);
-  for (let k = stretches(n); k > 0; k--, tile += pitch, to += step) {
+  for (let k = stretches(n); k > 0; k--, from += between, to += step) {
     for (let i = 0; i < length; i += 4) {
       const at = (<usize>i) << 2;
-      const v = f32x4.mul(v128.load(tile + at), v128.load(numbers + at));
+      const v = f32x4.mul(v128.load(from + at), v128.load(numbers + at));
       Lanes.put(to + at, length - i, f32x4.add(v, v128.load(others + at)));
     }
   }
 }
 
-/** Takes the classes from `first` to `first + n`, each less its row's number, to the tile. */
+/** Takes the classes from `first` to `first + n`, each less its row's number, to where exponentials are. */
 export function tile_less(numbers: usize, logits: usize, kind: i32, first: i32, n: i32): void {
   const length = stretch_of(n);
   const step = step_of(kind);
   const others = spread(numbers, SPREAD);
   let from = floats_of(logits, kind, first, n);
-  let tile = TILE;
-  for (let k = stretches(n); k > 0; k--, tile += pitch, from += step) {
+  let to = held(first);
+  for (let k = stretches(n); k > 0; k--, to += between, from += step) {
     for (let i = 0; i < length; i += 4) {
       const at = (<usize>i) << 2;
-      v128.store(tile + at, f32x4.sub(Lanes.get(from + at, length - i), v128.load(others + at)));
+      v128.store(to + at, f32x4.sub(Lanes.get(from + at, length - i), v128.load(others + at)));
     }
   }
 }

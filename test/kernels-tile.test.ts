@@ -307,6 +307,7 @@ const LAYOUTS: readonly Layout[] = [
   { outer: 1, classes: 257, inner: 16, stride: 16 },
   { outer: 1, classes: 600, inner: 35, stride: 64 },
   { outer: 1, classes: 1500, inner: 20, stride: 20 },
+  { outer: 1, classes: 2100, inner: 3, stride: 4 },
 ];
 
 const FAMILIES: readonly FamilyName[] = ["normal", "peaked", "spread", "huge", "masked", "nearCertain", "drowned"];
