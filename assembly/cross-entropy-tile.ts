@@ -24,9 +24,6 @@ import {
   count,
   held,
   holds_all,
-  LARGEST,
-  LEAST,
-  LEAST_OF_ALL,
   place,
   positions,
   row_bring,
@@ -70,14 +67,26 @@ const MEANS = memory.data(8208, 16);
 
 const LANE = memory.data<i32>([0, 1, 2, 3], 16);
 
+// Bounds, as the upper words of their float64.
+
 /**
  * Rows with other odds than from 2^-50 to 2^50 are left to the kernels for whole rows. Those with such odds have, by
  * themselves, a sum within bounds: it makes no difference to a row whether it is taken with others.
  */
-const LEAST_ODDS: f64 = 8.881784197001252e-16;
-const LARGEST_ODDS: f64 = 1125899906842624;
+const LEAST_ODDS: i32 = 0x3cd00000;
+const LARGEST_ODDS: i32 = 0x43100000;
+
+/**
+ * Of the sum of all, the one or the other part is at least 2^8, or the inverse of the target's less than 2^-8: what is
+ * flushed, less than 2^-126, does not count beside it. Nor does it beside the sum of the others, which with these odds is
+ * at least 2^-42. That has to be less than 2^96: what it is multiplied by is then a normal float32.
+ */
+const LEAST_OF_ALL: i32 = 0x40700000;
+const MOST_OF_INVERSE: i32 = 0x3f6fffff;
+const LARGEST: i32 = 0x45f00000;
 
 const MIN_NORMAL: f64 = 1.1754943508222875e-38;
+const MIN_NORMAL_WORD: i32 = 0x38100000;
 
 /**
  * `kind` is FLOAT32, FLOAT16 or BFLOAT16, and says what the logits are; `weights` is the place of one float64 a class, or
@@ -312,28 +321,45 @@ function invert_targets(): void {
 
 /** The odds against the targets, 0 in rows that are ignored; whether all others are within bounds, and their sums too. */
 function compute_odds(): bool {
-  const least = f64x2.splat(LEAST);
-  const largest = f64x2.splat(LARGEST);
-  const leastOfAll = f64x2.splat(LEAST_OF_ALL);
-  const mostOfInverse = f64x2.splat(1 / LEAST_OF_ALL);
-  const leastOdds = f64x2.splat(LEAST_ODDS);
-  const largestOdds = f64x2.splat(LARGEST_ODDS);
-  let good = i64x2.splat(-1);
-  let q: usize = 0;
-  for (; q < (<usize>count) << 2; q += 8) {
-    const sum = v128.load(q << 1, SUMS);
-    const inverse = v128.load(q << 1, INVERSES);
+  // Bounds are powers of 2, and numbers in order of their upper words: what is in [a, b) is less than b - a above a as an
+  // unsigned integer, and nothing else is, NaN included. The lower words are along for nothing.
+  const leastOdds = i32x4.splat(LEAST_ODDS);
+  const leastOfAll = i32x4.splat(LEAST_OF_ALL);
+  const mostOfInverse = i32x4.splat(MOST_OF_INVERSE);
+  let sums = i32x4.splat(0);
+  let wholes = sums;
+  let others = sums;
+  pass_over();
+  for (let q: usize = 0; q < (<usize>count) << 3; q += 16) {
+    const sum = v128.load(q, SUMS);
+    const inverse = v128.load(q, INVERSES);
     const odds = f64x2.mul(sum, inverse);
-    const ignored = v128.not(i64x2.extend_low_i32x4_s(v128.load64_zero(q, KEPT)));
-    // Of the sum of all, the one or the other part is at least LEAST_OF_ALL.
-    const isWhole = v128.or(f64x2.ge(sum, leastOfAll), f64x2.le(inverse, mostOfInverse));
-    const isNear = v128.and(v128.and(f64x2.ge(sum, least), f64x2.le(sum, largest)), isWhole);
-    const isOrdinary = v128.and(f64x2.ge(odds, leastOdds), f64x2.le(odds, largestOdds));
-    good = v128.and(good, v128.or(v128.and(isNear, isOrdinary), ignored));
-    v128.store(q << 1, v128.andnot(odds, ignored), ODDS);
+    v128.store(q, odds, ODDS);
+    sums = i32x4.max_u(sums, sum);
+    others = i32x4.max_u(others, i32x4.sub(odds, leastOdds));
+    wholes = v128.or(wholes, i32x4.max_s(i32x4.sub(sum, leastOfAll), i32x4.sub(mostOfInverse, inverse)));
   }
-  for (; q & 63; q += 8) v128.store(q << 1, f64x2.splat(0), ODDS);
-  return i64x2.all_true(good);
+  if (ignores) {
+    for (let q: usize = 0; q < (<usize>count) << 2; q += 4) if (load<i32>(q, KEPT) === 0) store<f64>(q << 1, 0, ODDS);
+  }
+  for (let q = (<usize>count) << 3; q & 127; q += 8) store<f64>(q, 0, ODDS);
+  const isFar = v128.or(
+    i32x4.ge_u(sums, i32x4.splat(LARGEST)),
+    i32x4.ge_u(others, i32x4.splat(LARGEST_ODDS - LEAST_ODDS)),
+  );
+  return (i64x2.bitmask(v128.or(isFar, wholes)) & 3) === 0;
+}
+
+/** Gives rows that are ignored, and what the last vector has too many, numbers that are within all bounds. */
+function pass_over(): void {
+  if (count & 1) put_in_bounds((<usize>count) << 2);
+  if (!ignores) return;
+  for (let q: usize = 0; q < (<usize>count) << 2; q += 4) if (load<i32>(q, KEPT) === 0) put_in_bounds(q);
+}
+
+function put_in_bounds(q: usize): void {
+  store<f64>(q << 1, 256, SUMS);
+  store<f64>(q << 1, 1, INVERSES);
 }
 
 /**
@@ -390,22 +416,21 @@ function add_losses(
  */
 function compute_gradients(scales: usize, scaleStride: usize): bool {
   const one = f64x2.splat(1);
-  const least = f64x2.splat(MIN_NORMAL);
   const zero = f64x2.splat(0);
-  let tiny = i64x2.splat(0);
+  const sizeOf = i32x4.splat(0x7fffffff);
+  const last = i32x4.splat(1);
+  let sizes = i32x4.splat(-1);
   for (let q: usize = 0; q < (<usize>count) << 2; q += 8) {
     const next = (q >> 2) + 1 < <usize>count ? scaleStride : 0;
     const scale = v128.load64_lane(scales + next, v128.load64_splat(scales), 1);
     scales += scaleStride << 1;
-    const odds = v128.load(q << 1, ODDS);
-    const factor = f64x2.div(f64x2.mul(scale, v128.load(q << 1, INVERSES)), f64x2.add(one, odds));
-    const size = f64x2.abs(factor);
-    const kept = i64x2.extend_low_i32x4_s(v128.load64_zero(q, KEPT));
-    tiny = v128.or(tiny, v128.and(v128.and(f64x2.lt(size, least), f64x2.gt(size, zero)), kept));
+    const factor = f64x2.div(f64x2.mul(scale, v128.load(q << 1, INVERSES)), f64x2.add(one, v128.load(q << 1, ODDS)));
+    // By the upper words; 0 counts as the largest.
+    sizes = i32x4.min_u(sizes, i32x4.sub(v128.and(factor, sizeOf), last));
     Wide.store(FACTORS + q, factor);
     Wide.store(GRADIENTS + q, f64x2.sub(zero, f64x2.mul(factor, v128.load(q << 1, SUMS))));
   }
-  return !v128.any_true(tiny);
+  return (i64x2.bitmask(i32x4.lt_u(sizes, i32x4.splat(MIN_NORMAL_WORD - 1))) & 3) === 0;
 }
 
 /** The same with all terms; and what smoothing takes off all classes of a row. Needs what `add_losses` leaves. */

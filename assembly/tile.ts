@@ -34,13 +34,12 @@ const WIDEST: i32 = 256;
 const MOST: i32 = 1024;
 
 /**
- * Sums have to be from 2^-60 to 2^96: what is flushed, less than 2^-126, does not count beside them, and what they are
- * multiplied by is a normal float32. Where exponentials become probabilities, the sum of all is at least 2^8, so that
- * nothing is flushed that float32 has. No logit is taken for more than 2^REACH, which is too much.
+ * Where exponentials become probabilities, the sum of all has to be at least 2^8, so that nothing is flushed that float32
+ * has, and at most 2^96, so that what they are multiplied by is a normal float32. No logit is taken for more than 2^REACH,
+ * which is too much.
  */
-export const LEAST: f64 = 8.673617379884035e-19;
-export const LARGEST: f64 = 7.922816251426434e28;
-export const LEAST_OF_ALL: f64 = 256;
+const LEAST_OF_ALL: f64 = 256;
+const LARGEST: f64 = 7.922816251426434e28;
 const REACH: f32 = 100;
 
 /**
@@ -338,11 +337,19 @@ function sum_along(): void {
   const before = (<usize>(chunk - 1) >> 2) << 4;
   const last = v128.load(FIRST + ((<usize>(chunk - 1) & 3) << 4));
   let a = TILE;
+  let toB = bytes;
+  let toD = bytes;
+  let toE = bytes;
   for (let q = 0; q < count; q += 4) {
-    // Where there are not four rows left, the last one stands in for the others.
-    const b = q + 1 < count ? a + bytes : a;
-    const d = q + 2 < count ? b + bytes : b;
-    const e = q + 3 < count ? d + bytes : d;
+    if (q + 4 > count) {
+      // Where there are not four rows left, the last one stands in for the others.
+      toE = 0;
+      if (q + 3 > count) toD = 0;
+      if (q + 2 > count) toB = 0;
+    }
+    const b = a + toB;
+    const d = b + toD;
+    const e = d + toE;
     let x = v128.and(v128.load(a + before), last);
     let y = v128.and(v128.load(b + before), last);
     let z = v128.and(v128.load(d + before), last);
@@ -351,11 +358,19 @@ function sum_along(): void {
     let high = low;
     let i: usize = 0;
     for (;;) {
-      for (const end = min(i + (SUMMED << 4), before); i < end; i += 16) {
+      const end = min(i + (SUMMED << 4), before);
+      for (; i + 16 < end; i += 32) {
+        x = f32x4.add(f32x4.add(x, v128.load(a + i)), v128.load(a + i, 16));
+        y = f32x4.add(f32x4.add(y, v128.load(b + i)), v128.load(b + i, 16));
+        z = f32x4.add(f32x4.add(z, v128.load(d + i)), v128.load(d + i, 16));
+        w = f32x4.add(f32x4.add(w, v128.load(e + i)), v128.load(e + i, 16));
+      }
+      if (i < end) {
         x = f32x4.add(x, v128.load(a + i));
         y = f32x4.add(y, v128.load(b + i));
         z = f32x4.add(z, v128.load(d + i));
         w = f32x4.add(w, v128.load(e + i));
+        i += 16;
       }
       const p = f32x4.add(v128.shuffle<i32>(x, y, 0, 4, 1, 5), v128.shuffle<i32>(x, y, 2, 6, 3, 7));
       const r = f32x4.add(v128.shuffle<i32>(z, w, 0, 4, 1, 5), v128.shuffle<i32>(z, w, 2, 6, 3, 7));
@@ -431,7 +446,14 @@ function scale_along(factors: usize, to: usize): void {
   const last = factors + ((<usize>(count - 1)) << 2);
   for (; factors < last; factors += 4, tile += bytes, to += bytes) {
     const f = v128.load32_splat(factors);
-    for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, f32x4.mul(v128.load(tile + i), f));
+    let i: usize = 0;
+    for (; i + 16 < bytes; i += 32) {
+      const x = v128.load(tile + i);
+      const y = v128.load(tile + i, 16);
+      v128.store(to + i, f32x4.mul(x, f));
+      v128.store(to + i, f32x4.mul(y, f), 16);
+    }
+    if (i < bytes) v128.store(to + i, f32x4.mul(v128.load(tile + i), f));
   }
   const f = v128.load32_splat(factors);
   for (let i = 0; i < chunk; i += 4) {

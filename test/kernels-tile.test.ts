@@ -390,6 +390,20 @@ describe.each(binaries)("tiles of %s", (name) => {
     }
   };
 
+  it.each([1e-20, 1e-27, 1e-34])("keep gradients with a scale of %d", (scale) => {
+    const scales = Float64Array.of(scale);
+    for (const layout of [classLast(19, 10), { outer: 2, classes: 21, inner: 100, stride: 100 }]) {
+      const { logits, targets } = batchOf("normal", { rows: rowsOf(layout), classes: layout.classes });
+      const input = { kind: FLOAT32, logits: laidOut(logits, layout, Number.NaN) };
+      for (const terms of [{}, { zLoss: 1e-2 }]) {
+        const want = exactLosses(logits, layout.classes, targets, scales, terms);
+        const { grad } = calls.lossAndGrad(input, layout, targets, terms, scales);
+        const tolerance = (_: number, i: number) => 6e-7 * Number(want.gradSizes[i]) + 4 * MIN_NORMAL;
+        expectClose(nameOf(terms, layout), grad, want.grad, layout.classes, tolerance);
+      }
+    }
+  });
+
   it.each(FAMILIES)("compute losses and gradients with every term in every layout: %s", (family) => {
     for (const layout of LAYOUTS) {
       const batch = batchOf(family, { rows: rowsOf(layout), classes: layout.classes });

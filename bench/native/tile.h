@@ -6,7 +6,6 @@
 #define VALUES 8192
 #define ENOUGH 128
 #define SUMMED 4
-#define LEAST 0x1p-60
 #define LARGEST 0x1p96
 #define LEAST_OF_ALL 256.0
 #define LEAST_ODDS 0x1p-50
@@ -261,7 +260,7 @@ static __m128d kept_of(int q) { return _mm_castsi128_pd(_mm_cvtepi32_epi64(_mm_l
 
 static int compute_odds(int count) {
   const __m128d leastOfAll = _mm_set1_pd(LEAST_OF_ALL), mostOfInverse = _mm_set1_pd(1 / LEAST_OF_ALL);
-  const __m128d least = _mm_set1_pd(LEAST), largest = _mm_set1_pd(LARGEST);
+  const __m128d largest = _mm_set1_pd(LARGEST);
   const __m128d leastOdds = _mm_set1_pd(LEAST_ODDS), largestOdds = _mm_set1_pd(LARGEST_ODDS);
   const __m128d all = _mm_castsi128_pd(_mm_set1_epi64x(-1));
   __m128d good = all;
@@ -269,9 +268,9 @@ static int compute_odds(int count) {
   for (; q < count; q += 2) {
     const __m128d sum = _mm_load_pd(SUMS + q), inverse = _mm_load_pd(INVERSES + q), kept = kept_of(q);
     const __m128d odds = _mm_mul_pd(sum, inverse);
-    const __m128d isWhole = _mm_or_pd(_mm_cmpge_pd(sum, leastOfAll), _mm_cmple_pd(inverse, mostOfInverse));
-    const __m128d isNear = _mm_and_pd(_mm_and_pd(_mm_cmpge_pd(sum, least), _mm_cmple_pd(sum, largest)), isWhole);
-    const __m128d isOrdinary = _mm_and_pd(_mm_cmpge_pd(odds, leastOdds), _mm_cmple_pd(odds, largestOdds));
+    const __m128d isWhole = _mm_or_pd(_mm_cmpge_pd(sum, leastOfAll), _mm_cmplt_pd(inverse, mostOfInverse));
+    const __m128d isNear = _mm_and_pd(_mm_cmplt_pd(sum, largest), isWhole);
+    const __m128d isOrdinary = _mm_and_pd(_mm_cmpge_pd(odds, leastOdds), _mm_cmplt_pd(odds, largestOdds));
     good = _mm_and_pd(good, _mm_or_pd(_mm_and_pd(isNear, isOrdinary), _mm_xor_pd(kept, all)));
     _mm_store_pd(ODDS + q, _mm_and_pd(odds, kept));
   }
