@@ -131,7 +131,7 @@ export class Arena {
   }
 
   /** Where the targets of a block stand as int32. */
-  bringTargets({ data, step }: ClassIndices, start: number, length: number): number {
+  bringTargets({ data, step }: Pick<ClassIndices, "data" | "step">, start: number, length: number): number {
     const at = this.#targets >>> 2;
     if (data instanceof Int32Array && step === 1) this.#integers.set(part(data, start, length), at);
     else for (let i = 0; i < length; i++) this.#integers[at + i] = data[(start + i) * step] as number;

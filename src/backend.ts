@@ -74,6 +74,9 @@ export interface Storage {
 export interface Backend {
   readonly name: BackendName;
 
+  /** Whether all targets are in [0, classes). */
+  areClasses(targets: Int32Array, classes: number): boolean;
+
   logSumExp(x: Floats, lse: ResultArray, layout: Layout): void;
   logSoftmax(x: Floats, logProbs: ResultArray, layout: Layout): void;
   softmax(x: Floats, probs: ResultArray, layout: Layout): void;
@@ -101,7 +104,7 @@ export interface Backend {
 }
 
 /** What of a backend works on rows. */
-export type RowEngine = Omit<Backend, "name" | "allocate" | "elementwise">;
+export type RowEngine = Omit<Backend, "name" | "areClasses" | "elementwise" | "allocate">;
 
 /** Class targets, for an engine that is given no others. */
 export function classesOf(targets: Targets): ClassIndices {

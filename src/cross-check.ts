@@ -140,6 +140,7 @@ export function crossChecked(backend: Backend, reference: Backend): Backend {
       return total;
     },
 
+    areClasses: (targets, classes) => backend.areClasses(targets, classes),
     allocate: (length) => backend.allocate(length),
   };
 }

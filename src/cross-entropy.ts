@@ -85,7 +85,7 @@ export function crossEntropy(
   options?: CrossEntropyOptions,
 ): number | ResultArray {
   checkOptions(options, OPTIONS);
-  const call = prepare(logits, targets, options);
+  const call = prepare(backend, logits, targets, options);
   const { values, layout, reduction } = call;
   checkNoOut(options?.out, reduction);
   const losses =
@@ -113,7 +113,7 @@ export function crossEntropyWithGrad(
   options?: CrossEntropyGradOptions,
 ): LossWithGrad {
   checkOptions(options, GRAD_OPTIONS);
-  const call = prepare(logits, targets, options);
+  const call = prepare(backend, logits, targets, options);
   const { values, layout, reduction, divisor } = call;
   const gradOutput = checkRowGradOutput(options?.gradOutput, reduction, layout);
   const grad = checkOut(
@@ -147,17 +147,23 @@ interface Call {
   readonly divisor: number;
 }
 
-function prepare(logits: FloatArrayLike, targets: ClassTargets | SoftTargets, options: LossOptions | undefined): Call {
+function prepare(
+  backend: Backend,
+  logits: FloatArrayLike,
+  targets: ClassTargets | SoftTargets,
+  options: LossOptions | undefined,
+): Call {
   const values = readFloats("logits", logits);
   const raw = readTargets(targets);
   const reduction = checkReduction(options);
   const normalizer = checkNormalizer(options, reduction);
   return isSoft(raw)
     ? prepareSoft(values, raw, reduction, normalizer, options)
-    : prepareClasses(values, raw, reduction, normalizer, options);
+    : prepareClasses(backend, values, raw, reduction, normalizer, options);
 }
 
 function prepareClasses(
+  backend: Backend,
   values: FloatValues,
   raw: RawTargets,
   reduction: Reduction,
@@ -166,7 +172,7 @@ function prepareClasses(
 ): Call {
   const layout = layOut("logits", values, options, () => inferShape("logits", values.data.length, raw.data.length));
   const terms = checkTerms(options, layout);
-  const targets = checkTargets(raw, checkIgnoreIndex(options), layout);
+  const targets = checkTargets(raw, checkIgnoreIndex(options), layout, backend);
   if (reduction !== "mean" || normalizer !== undefined) {
     return { values, layout, raw, targets, terms, reduction, divisor: normalizer ?? 1 };
   }

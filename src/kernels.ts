@@ -22,6 +22,7 @@ export type Kernels = {
   softmax_forward: Forward;
   log_softmax_backward: Backward;
   softmax_backward: Backward;
+  are_classes(targets: number, n: number, classes: number): number;
   cross_entropy_forward(
     logits: number,
     kind: number,

@@ -43,17 +43,17 @@ export interface NllLossGradOptions extends ClassLossOptions, GradOptions {
 const OPTIONS = new Set(["shape", "axis", "reduction", "weight", "ignoreIndex", "normalizer", "out"]);
 const GRAD_OPTIONS = new Set([...OPTIONS, "gradOutput"]);
 
-// One value a row is looked up and none is computed: there is nothing for a backend to do, and the log-probabilities would
+// One value a row is looked up and none is computed: a backend looks at the targets only: the log-probabilities would
 // be copied to it for every `classes`-th of them.
 
 export function nllLoss(
-  _backend: Backend,
+  backend: Backend,
   logProbs: FloatArrayLike,
   targets: ClassTargets,
   options?: NllLossOptions,
 ): number | ResultArray {
   checkOptions(options, OPTIONS);
-  const call = prepare(logProbs, targets, options);
+  const call = prepare(backend, logProbs, targets, options);
   const { values, layout, reduction } = call;
   checkNoOut(options?.out, reduction);
   const losses =
@@ -75,13 +75,13 @@ export function nllLoss(
 }
 
 export function nllLossWithGrad(
-  _backend: Backend,
+  backend: Backend,
   logProbs: FloatArrayLike,
   targets: ClassTargets,
   options?: NllLossGradOptions,
 ): LossWithGrad {
   checkOptions(options, GRAD_OPTIONS);
-  const call = prepare(logProbs, targets, options);
+  const call = prepare(backend, logProbs, targets, options);
   const { values, layout, reduction, divisor } = call;
   const gradOutput = checkRowGradOutput(options?.gradOutput, reduction, layout);
   const grad = checkOut(
@@ -120,14 +120,19 @@ interface Call {
   readonly divisor: number;
 }
 
-function prepare(logProbs: FloatArrayLike, classes: ClassTargets, options: ClassLossOptions | undefined): Call {
+function prepare(
+  backend: Backend,
+  logProbs: FloatArrayLike,
+  classes: ClassTargets,
+  options: ClassLossOptions | undefined,
+): Call {
   const values = readFloats("logProbs", logProbs);
   const raw = readClasses(classes);
   const reduction = checkReduction(options);
   const normalizer = checkNormalizer(options, reduction);
   const layout = layOut("logProbs", values, options, () => inferShape("logProbs", values.data.length, raw.data.length));
   const weight = checkWeight(options, layout);
-  const targets = checkTargets(raw, checkIgnoreIndex(options), layout);
+  const targets = checkTargets(raw, checkIgnoreIndex(options), layout, backend);
   const ownDivisor = weight ? weightOfKept(targets, weight) : targets.kept;
   const divisor = reduction === "mean" ? (normalizer ?? ownDivisor) : 1;
   return { values, layout, raw, targets, weight, reduction, divisor };

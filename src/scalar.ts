@@ -4,6 +4,7 @@ import { elementwise } from "./scalar-elementwise.js";
 import { at, eachRow } from "./scalar-rows.js";
 import { crossEntropyOfTerms } from "./scalar-terms.js";
 import { Sum } from "./sum.js";
+import { areClasses } from "./targets.js";
 
 /**
  * The backend in plain TypeScript: the formulas in double precision, for engines without WASM SIMD, and what the
@@ -116,6 +117,7 @@ export function scalarBackend(): Backend {
     },
 
     elementwise,
+    areClasses,
 
     allocate(length) {
       const values = new Float32Array(length);

@@ -1,4 +1,4 @@
-import type { ClassIndices } from "./backend.js";
+import type { Backend, ClassIndices } from "./backend.js";
 import { asFloats, type FloatArray, type FloatValues } from "./floats.js";
 import { checkRowShape, type Rows } from "./rows.js";
 import { checkMemory, kindOf, readTensor, type TensorLike, type TypedArray } from "./tensor-like.js";
@@ -74,22 +74,27 @@ function isIntegers(data: TypedArray): data is IntegerArray {
 }
 
 /** Checks that there is one target a row of the logits, and that each is a class or `ignoreIndex`. */
-export function checkTargets({ data, shape }: RawTargets, ignoreIndex: number, layout: Rows): CheckedTargets {
+export function checkTargets(
+  { data, shape }: RawTargets,
+  ignoreIndex: number,
+  layout: Rows,
+  backend: Pick<Backend, "areClasses">,
+): CheckedTargets {
   const { rows, classes } = layout;
   if (shape) checkRowShape("targets", shape, layout);
   if (data.length !== rows) throw wrongValue("targets", `${rows} values, one a row`, data.length);
-  if (data instanceof Int32Array) return checkIntegers(data, ignoreIndex, classes);
+  if (data instanceof Int32Array) return checkIntegers(data, ignoreIndex, classes, backend);
   if (!ArrayBuffer.isView(data)) return checkNumbers(data, ignoreIndex, classes);
   if (isBigInt(data)) return checkBigInts(data, ignoreIndex, classes);
-  return checkIntegers(data, ignoreIndex, classes);
+  return checkIntegers(data, ignoreIndex, classes, backend);
 }
 
 function isBigInt(data: IntegerArray): data is BigInt64Array | BigUint64Array {
   return kindOf(data).startsWith("Big");
 }
 
-/** Without a branch each, which is several times as fast as looking for what is none. */
-function areClasses(data: Int32Array, classes: number): boolean {
+/** Whether all are in [0, classes), without a branch each: several times as fast as looking for what is none. */
+export function areClasses(data: Int32Array, classes: number): boolean {
   // Read once: once a memory has grown, V8 asks an array for its length anew each time.
   const { length } = data;
   const last = classes - 1;
@@ -106,10 +111,11 @@ function checkIntegers(
   data: Exclude<IntegerArray, BigInt64Array | BigUint64Array>,
   ignoreIndex: number,
   classes: number,
+  backend: Pick<Backend, "areClasses">,
 ): CheckedTargets {
   const { length } = data;
   const isClass = ignoreIndex >= 0 && ignoreIndex < classes;
-  if (data instanceof Int32Array && !isClass && areClasses(data, classes)) {
+  if (data instanceof Int32Array && !isClass && backend.areClasses(data, classes)) {
     return { data, step: 1, ignoreIndex: IGNORED, kept: length };
   }
   let kept = length;

@@ -1,11 +1,15 @@
-import { Arena, LONGEST_ROW } from "./arena.js";
+import { Arena, BLOCK_ROWS, LONGEST_ROW } from "./arena.js";
 import type { Backend, Layout, RowEngine, Targets, Terms } from "./backend.js";
 import type { Floats, ResultArray } from "./floats.js";
 import { leanEngine } from "./lean.js";
 import { longRows } from "./long-rows.js";
 import { scalarBackend } from "./scalar.js";
+import { areClasses } from "./targets.js";
 import { instantiate, instantiateWide, type WasmName } from "./wasm.js";
 import { type WideEngine, wideEngine } from "./wide.js";
+
+/** Fewer targets are sooner looked at here than taken to the memory. */
+const FEW_TARGETS = 256;
 
 /**
  * A backend on the kernels: the lean ones for float32 and halves with class targets, the wide ones, which are compiled
@@ -82,6 +86,16 @@ export function wasmBackend(name: WasmName): Backend {
         layout,
       ),
     elementwise: (loss, operands, gradient) => wide().elementwise(loss, operands, gradient),
+    areClasses(targets, classes) {
+      const { length } = targets;
+      if (length < FEW_TARGETS) return areClasses(targets, classes);
+      for (let row = 0; row < length; row += BLOCK_ROWS) {
+        const rows = Math.min(BLOCK_ROWS, length - row);
+        const place = arena.bringTargets({ data: targets, step: 1 }, row, rows);
+        if (kernels.are_classes(place, rows, classes) === 0) return false;
+      }
+      return true;
+    },
     allocate: (length) => arena.allocate(length),
   };
 }
