@@ -39,4 +39,4 @@ export {
 } from "./log-softmax";
 export { log_softmax_forward_tile, log_sum_exp_forward_tile, softmax_forward_tile } from "./log-softmax-tile";
 export { heap_base } from "./memory";
-export { are_classes } from "./targets";
+export { kept_targets } from "./targets";

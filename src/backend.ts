@@ -74,8 +74,8 @@ export interface Storage {
 export interface Backend {
   readonly name: BackendName;
 
-  /** Whether all targets are in [0, classes). */
-  areClasses(targets: Int32Array, classes: number): boolean;
+  /** How many targets are in [0, classes), the others being `ignoreIndex`, an int32; -1 where one is neither. */
+  keptTargets(targets: Int32Array, classes: number, ignoreIndex: number): number;
 
   logSumExp(x: Floats, lse: ResultArray, layout: Layout): void;
   logSoftmax(x: Floats, logProbs: ResultArray, layout: Layout): void;
@@ -104,7 +104,7 @@ export interface Backend {
 }
 
 /** What of a backend works on rows. */
-export type RowEngine = Omit<Backend, "name" | "areClasses" | "elementwise" | "allocate">;
+export type RowEngine = Omit<Backend, "name" | "keptTargets" | "elementwise" | "allocate">;
 
 /** Class targets, for an engine that is given no others. */
 export function classesOf(targets: Targets): ClassIndices {

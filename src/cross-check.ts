@@ -140,7 +140,7 @@ export function crossChecked(backend: Backend, reference: Backend): Backend {
       return total;
     },
 
-    areClasses: (targets, classes) => backend.areClasses(targets, classes),
+    keptTargets: (targets, classes, ignoreIndex) => backend.keptTargets(targets, classes, ignoreIndex),
     allocate: (length) => backend.allocate(length),
   };
 }

@@ -22,7 +22,7 @@ export type Kernels = {
   softmax_forward: Forward;
   log_softmax_backward: Backward;
   softmax_backward: Backward;
-  are_classes(targets: number, n: number, classes: number): number;
+  kept_targets(targets: number, n: number, classes: number, ignoreIndex: number): number;
   cross_entropy_forward(
     logits: number,
     kind: number,

@@ -4,7 +4,7 @@ import { elementwise } from "./scalar-elementwise.js";
 import { at, eachRow } from "./scalar-rows.js";
 import { crossEntropyOfTerms } from "./scalar-terms.js";
 import { Sum } from "./sum.js";
-import { areClasses } from "./targets.js";
+import { keptTargets } from "./targets.js";
 
 /**
  * The backend in plain TypeScript: the formulas in double precision, for engines without WASM SIMD, and what the
@@ -117,7 +117,7 @@ export function scalarBackend(): Backend {
     },
 
     elementwise,
-    areClasses,
+    keptTargets,
 
     allocate(length) {
       const values = new Float32Array(length);

@@ -4,12 +4,12 @@ import type { Floats, ResultArray } from "./floats.js";
 import { leanEngine } from "./lean.js";
 import { longRows } from "./long-rows.js";
 import { scalarBackend } from "./scalar.js";
-import { areClasses } from "./targets.js";
+import { keptTargets } from "./targets.js";
 import { instantiate, instantiateWide, type WasmName } from "./wasm.js";
 import { type WideEngine, wideEngine } from "./wide.js";
 
 /** Fewer targets are sooner looked at here than taken to the memory. */
-const FEW_TARGETS = 256;
+const FEW_TARGETS = 64;
 
 /**
  * A backend on the kernels: the lean ones for float32 and halves with class targets, the wide ones, which are compiled
@@ -86,15 +86,18 @@ export function wasmBackend(name: WasmName): Backend {
         layout,
       ),
     elementwise: (loss, operands, gradient) => wide().elementwise(loss, operands, gradient),
-    areClasses(targets, classes) {
+    keptTargets(targets, classes, ignoreIndex) {
       const { length } = targets;
-      if (length < FEW_TARGETS) return areClasses(targets, classes);
+      if (length < FEW_TARGETS) return keptTargets(targets, classes, ignoreIndex);
+      let kept = 0;
       for (let row = 0; row < length; row += BLOCK_ROWS) {
         const rows = Math.min(BLOCK_ROWS, length - row);
         const place = arena.bringTargets({ data: targets, step: 1 }, row, rows);
-        if (kernels.are_classes(place, rows, classes) === 0) return false;
+        const keptOfBlock = kernels.kept_targets(place, rows, classes, ignoreIndex);
+        if (keptOfBlock < 0) return -1;
+        kept += keptOfBlock;
       }
-      return true;
+      return kept;
     },
     allocate: (length) => arena.allocate(length),
   };
