@@ -22,6 +22,7 @@ import {
   chunk,
   classStride,
   count,
+  DONE,
   held,
   holds_all,
   place,
@@ -33,6 +34,7 @@ import {
   SUMS,
   TILE,
   tile_again,
+  tile_again_but_for_done,
   tile_begin,
   tile_exp,
   tile_less,
@@ -47,7 +49,7 @@ import { Wide } from "./wide";
 import { widen } from "./widen";
 
 // One number a row: where its target is, or class 0 where it is ignored, in bytes from the tile's first logit in an array
-// of float32, and in the tile; masks of the rows that are not ignored; and in float32 the targets' logits and gradients,
+// of float32, and in the tile; masks of the rows that are not ignored, or ASIDE; and in float32 the targets' logits and gradients,
 // and what the others' exponentials are multiplied by and what is added.
 const AT = memory.data(4112, 16);
 const IN_TILE = memory.data(4112, 16);
@@ -65,25 +67,29 @@ const INVERSES = memory.data(8208, 16);
 const LOSSES = memory.data(8208, 16);
 const MEANS = memory.data(8208, 16);
 
+/** A row that is not within bounds, and comes again. */
+const ASIDE: i32 = 1;
+
 const LANE = memory.data<i32>([0, 1, 2, 3], 16);
 
 // Bounds, as the upper words of their float64.
 
 /**
- * Rows with other odds than from 2^-50 to 2^50 are left to the kernels for whole rows. Those with such odds have, by
- * themselves, a sum within bounds: it makes no difference to a row whether it is taken with others.
+ * Rows with other odds than from 2^-80 to 2^50 are left to the kernels for whole rows. Those with such odds are, by
+ * themselves, within all other bounds: it makes no difference to a row whether it is taken with others or set aside.
  */
-const LEAST_ODDS: i32 = 0x3cd00000;
+const LEAST_ODDS: i32 = 0x3af00000;
 const LARGEST_ODDS: i32 = 0x43100000;
 
 /**
- * Of the sum of all, the one or the other part is at least 2^8, or the inverse of the target's less than 2^-8: what is
- * flushed, less than 2^-126, does not count beside it. Nor does it beside the sum of the others, which with these odds is
- * at least 2^-42. That has to be less than 2^96: what it is multiplied by is then a normal float32.
+ * Of the sum of all, the one or the other part is at least 2^8, the target's where its inverse is less than 2^-8: what is
+ * flushed, less than 2^-126, does not count beside it, nor beside the sum of the others, which with these odds is at least
+ * 2^-72. Both are less than 2^108: what exponentials are multiplied by is seldom less than a normal float32.
  */
 const LEAST_OF_ALL: i32 = 0x40700000;
 const MOST_OF_INVERSE: i32 = 0x3f6fffff;
-const LARGEST: i32 = 0x45f00000;
+const LEAST_OF_INVERSE: i32 = 0x39300000;
+const LARGEST: i32 = 0x46b00000;
 
 const MIN_NORMAL: f64 = 1.1754943508222875e-38;
 const MIN_NORMAL_WORD: i32 = 0x38100000;
@@ -115,13 +121,14 @@ export function cross_entropy_forward_tile(
 ): f64 {
   const isPlain = weights === 0 && smoothing === 0 && zLoss === 0;
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, rows - row, classes, inner, stride, 0);
+    if (!tile_begin(row, rows - row, classes, inner, stride, 0)) continue;
     const y = targets + ((<usize>row) << 2);
     const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
-    if (take(logits, kind, y, classes, ignoreIndex, smoothing !== 0)) {
+    const isGood = take(logits, kind, y, classes, ignoreIndex, smoothing !== 0);
+    if (isGood || count > 1) {
+      if (!isGood) set_aside();
       total = add_losses(y, weights, l, isPlain, smoothing, zLoss, total);
-    } else if (count > 1) {
-      tile_again();
+      if (!isGood) tile_again_but_for_done();
     } else {
       const x = row_bring(logits, kind, classes, spare);
       const k = row_kind(kind);
@@ -153,18 +160,21 @@ export function cross_entropy_forward_backward_tile(
 ): f64 {
   const isPlain = weights === 0 && smoothing === 0 && zLoss === 0;
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, rows - row, classes, inner, stride, grad);
+    if (!tile_begin(row, rows - row, classes, inner, stride, grad)) continue;
     const y = targets + ((<usize>row) << 2);
     const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
     const s = scales + <usize>row * scaleStride;
-    if (take(logits, kind, y, classes, ignoreIndex, smoothing !== 0)) {
+    const isGood = take(logits, kind, y, classes, ignoreIndex, smoothing !== 0);
+    if (isGood || count > 1) {
+      if (!isGood) set_aside();
       const sum = add_losses(y, weights, l, isPlain, smoothing, zLoss, total);
-      const isGood = isPlain
+      const isWritten = isPlain
         ? compute_gradients(s, scaleStride)
         : compute_gradients_of_terms(y, weights, s, scaleStride, classes, smoothing, zLoss);
-      if (isGood) {
+      if (isWritten) {
         total = sum;
         write_gradients(logits, kind, grad, classes, smoothing !== 0);
+        if (!isGood) tile_again_but_for_done();
         continue;
       }
     }
@@ -198,9 +208,9 @@ export function cross_entropy_forward_backward_tile(
 
 /** Takes the exponentials of the others, which stay in the tile if it holds all, and the odds; whether these are good. */
 function take(logits: usize, kind: i32, targets: usize, classes: i32, ignoreIndex: i32, smooth: bool): bool {
-  const largest = read_targets(logits, kind, targets, classes, ignoreIndex);
+  const reference = read_targets(logits, kind, targets, classes, ignoreIndex);
   if (smooth) compute_means(logits, kind, classes);
-  tile_refer(largest);
+  tile_refer(reference);
   for (let first = 0; first < classes; first += chunk) {
     const n = min(chunk, classes - first);
     tile_exp(logits, kind, first, n);
@@ -215,12 +225,11 @@ function take(logits: usize, kind: i32, targets: usize, classes: i32, ignoreInde
 /** Whether rows of the tile are ignored. */
 let ignores: bool = false;
 
-/** Reads the rows' targets and the targets' logits; returns the largest logit of a row that is not ignored. */
+/** Reads the rows' targets and the targets' logits; returns the first of a row that is not ignored. */
 function read_targets(logits: usize, kind: i32, targets: usize, classes: i32, ignoreIndex: i32): f32 {
   const size = size_of(kind);
   const from = place(logits, size, 0);
   const ignored = i32x4.splat(ignoreIndex);
-  const none = f32x4.splat(-Infinity);
   const step = i32x4.splat((<i32>classStride) << 2);
   const tileStep = i32x4.splat(<i32>between);
   const lane = v128.load(LANE);
@@ -265,11 +274,8 @@ function read_targets(logits: usize, kind: i32, targets: usize, classes: i32, ig
   }
   if (kind !== FLOAT32) widen(HALVES, kind, OWN, count);
   ignores = v128.any_true(others);
-  let largest = none;
-  for (let q: usize = 0; q < (<usize>count) << 2; q += 16) {
-    largest = f32x4.pmax(largest, v128.bitselect(v128.load(q, OWN), none, v128.load(q, KEPT)));
-  }
-  return Lanes.max(largest);
+  for (let q: usize = 0; q < (<usize>count) << 2; q += 4) if (load<i32>(q, KEPT)) return load<f32>(q, OWN);
+  return 0;
 }
 
 /** Makes 0 of the targets' exponentials among n classes from `first`. */
@@ -326,6 +332,7 @@ function compute_odds(): bool {
   const leastOdds = i32x4.splat(LEAST_ODDS);
   const leastOfAll = i32x4.splat(LEAST_OF_ALL);
   const mostOfInverse = i32x4.splat(MOST_OF_INVERSE);
+  const leastOfInverse = i32x4.splat(LEAST_OF_INVERSE);
   let sums = i32x4.splat(0);
   let wholes = sums;
   let others = sums;
@@ -337,6 +344,7 @@ function compute_odds(): bool {
     v128.store(q, odds, ODDS);
     sums = i32x4.max_u(sums, sum);
     others = i32x4.max_u(others, i32x4.sub(odds, leastOdds));
+    wholes = v128.or(wholes, i32x4.sub(inverse, leastOfInverse));
     wholes = v128.or(wholes, i32x4.max_s(i32x4.sub(sum, leastOfAll), i32x4.sub(mostOfInverse, inverse)));
   }
   if (ignores) {
@@ -360,11 +368,29 @@ function pass_over(): void {
 function put_in_bounds(q: usize): void {
   store<f64>(q << 1, 256, SUMS);
   store<f64>(q << 1, 1, INVERSES);
+  store<f64>(q << 1, 0, ODDS);
+}
+
+/** Takes rows that are not within bounds for ignored, and all others for done. */
+function set_aside(): void {
+  for (let q: usize = 0; q < (<usize>count) << 2; q += 4) {
+    const sum = load<i32>(q << 1, SUMS + 4);
+    const inverse = load<i32>(q << 1, INVERSES + 4);
+    const odds = load<i32>(q << 1, ODDS + 4);
+    const isWhole = sum >= LEAST_OF_ALL || inverse <= MOST_OF_INVERSE;
+    const isNear = inverse >= LEAST_OF_INVERSE && sum < LARGEST && isWhole;
+    const isOrdinary = odds >= LEAST_ODDS && odds < LARGEST_ODDS;
+    const isDone = load<i32>(q, KEPT) === 0 || (isNear && isOrdinary);
+    store<i32>(q, isDone, DONE);
+    if (isDone) continue;
+    store<i32>(q, ASIDE, KEPT);
+    put_in_bounds(q);
+  }
 }
 
 /**
- * Σ log(1 + odds): with a + b + ab, the odds against one or the other of two targets, eight rows make one, as exact as each of them and
- * at most 2^408, and need one logarithm.
+ * Σ log(1 + odds): with a + b + ab, the odds against one or the other of two targets, eight rows make one, as exact as each
+ * of them and at most 2^408, and need one logarithm.
  */
 function sum_of_losses(): f64 {
   let sum = f64x2.splat(0);
@@ -394,7 +420,7 @@ function add_losses(
   }
   for (let q: usize = 0; q < (<usize>count) << 2; q += 4) {
     let loss: f64 = 0;
-    if (load<i32>(q, KEPT)) {
+    if (load<i32>(q, KEPT) < 0) {
       loss = load<f64>(q << 1, LOSSES);
       if (!isPlain) {
         const lse = <f64>load<f32>(q, OWN) + loss;
@@ -445,7 +471,7 @@ function compute_gradients_of_terms(
 ): bool {
   const share = smoothing / <f64>classes;
   for (let q: usize = 0; q < (<usize>count) << 2; q += 4, scales += scaleStride) {
-    if (load<i32>(q, KEPT) === 0) continue;
+    if (load<i32>(q, KEPT) >= 0) continue;
     const scale = load<f64>(scales);
     const odds = load<f64>(q << 1, ODDS);
     const weight = weight_of(weights, load<i32>(targets + q));

@@ -52,7 +52,7 @@ export function log_sum_exp_forward_tile(
   spare: usize,
 ): void {
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, rows - row, classes, inner, stride, 0);
+    if (!tile_begin(row, rows - row, classes, inner, stride, 0)) continue;
     const to = lse + ((<usize>row) << 2);
     if (take(logits, kind, classes, spare)) {
       compute_logarithms();
@@ -77,7 +77,7 @@ export function log_softmax_forward_tile(
   spare: usize,
 ): void {
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, rows - row, classes, inner, stride, 0);
+    if (!tile_begin(row, rows - row, classes, inner, stride, 0)) continue;
     if (take(logits, kind, classes, spare)) {
       compute_logarithms();
       for (let first = 0; first < classes; first += chunk) {
@@ -105,7 +105,7 @@ export function softmax_forward_tile(
   spare: usize,
 ): void {
   for (let row = 0; row < rows; row += count) {
-    tile_begin(row, rows - row, classes, inner, stride, probs);
+    if (!tile_begin(row, rows - row, classes, inner, stride, probs)) continue;
     if (take(logits, kind, classes, spare)) {
       compute_factors();
       for (let first = 0; first < classes; first += chunk) {

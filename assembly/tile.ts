@@ -8,8 +8,8 @@
  *
  * The exponentials are taken of all logits as they lie, whatever their rows, relative to one reference: only 2^-m tells
  * one reference from another, which is exact, so a row's bits do not depend on the rows beside it. Then the rows are
- * summed, and what follows for each row is spread over its logits again. Where a sum is too far from 1 for all of this,
- * the caller takes the tile's rows one by one.
+ * summed, and what follows for each row is spread over its logits again. Rows whose sums are too far from 1 for all of this
+ * come again, one by one.
  */
 import { Exp, FAR, HEADROOM } from "./exp";
 import { Logits, size_of, value_at } from "./half";
@@ -35,16 +35,16 @@ const MOST: i32 = 1024;
 
 /**
  * Where exponentials become probabilities, the sum of all has to be at least 2^8, so that nothing is flushed that float32
- * has, and at most 2^96, so that what they are multiplied by is a normal float32. No logit is taken for more than 2^REACH,
+ * has, and at most 2^120, so that what they are multiplied by is a normal float32. No logit is taken for more than 2^REACH,
  * which is too much.
  */
 const LEAST_OF_ALL: f64 = 256;
-const LARGEST: f64 = 7.922816251426434e28;
-const REACH: f32 = 100;
+const LARGEST: f64 = 1.329227995784916e36;
+const REACH: f32 = 124;
 
 /**
- * By how many bits exponentials are larger than HEADROOM alone makes them: room for rows of lesser logits than the one
- * that the reference is of, or by itself for a target that is less likely than others.
+ * By how many bits exponentials are larger than HEADROOM alone makes them: room for rows of lesser and of larger logits
+ * than the one that the reference is of, or by itself for a target that is less likely than others.
  */
 const ROOM: f32 = 52;
 const ROOM_ALONE: f32 = 22;
@@ -92,17 +92,22 @@ export let between: usize = 4;
 /** 2^m: what its exponentials are relative to, but for κ. */
 export let unit: f64 = 1;
 
-/** How many of the next rows are to be taken one by one. */
+/** Which of the tile's rows need not come again, when it does; and how many of its rows are still to come one by one. */
+export const DONE = memory.data(4096, 16);
+let again: i32 = 0;
 let alone: i32 = 0;
 
 /**
- * Turns to as many of the next `left` rows from `row` as there is room for. `result` is an array for values of all
- * classes that the exponentials may be kept in, or 0.
+ * Turns to as many of the next `left` rows from `row` as there is room for, or to one that is done already; whether it is
+ * not. `result` is an array for values of all classes that the exponentials may be kept in, or 0.
  */
-export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride: i32, result: usize): void {
+export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride: i32, result: usize): bool {
   if (alone > 0) {
+    const isDone = load<i32>(DONE + ((<usize>(again - alone)) << 2));
     alone--;
     left = 1;
+    count = 1;
+    if (isDone) return false;
   }
   const block = inner === 1 ? row : row / inner;
   const position = row - block * inner;
@@ -134,6 +139,7 @@ export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride
   }
   count = blocks * positions;
   between = keeper === 0 ? pitch : array_step();
+  return true;
 }
 
 /** Where its exponentials are, from class `first`. */
@@ -535,8 +541,13 @@ export function row_take(array: usize, classes: i32, from: usize): void {
   }
 }
 
-/** Gives the tile's rows up: they come again, one by one. */
+/** The tile's rows come again, one by one. */
 export function tile_again(): void {
-  alone = count;
+  memory.fill(DONE, 0, (<usize>count) << 2);
+  tile_again_but_for_done();
+}
+
+export function tile_again_but_for_done(): void {
+  again = alone = count;
   count = 0;
 }

@@ -6,11 +6,13 @@
 #define VALUES 8192
 #define ENOUGH 128
 #define SUMMED 4
-#define LARGEST 0x1p96
+#define LARGEST 0x1p120
+#define LARGEST_OF_OTHERS 0x1p108
+#define LEAST_OF_INVERSE 0x1p-108
 #define LEAST_OF_ALL 256.0
-#define LEAST_ODDS 0x1p-50
+#define LEAST_ODDS 0x1p-80
 #define LARGEST_ODDS 0x1p50
-#define REACH 100.0f
+#define REACH 124.0f
 #define FARTHER 600.0f
 #define ROOM 52.0f
 #define ROOM_ALONE 22.0f
@@ -19,6 +21,9 @@
 static _Alignas(64) float TILE[VALUES + 4];
 static _Alignas(64) float OWN[ENOUGH + 4], FACTORS[ENOUGH + 4], GRADIENTS[ENOUGH + 4], NEAR[ENOUGH + 4], REST[ENOUGH + 4];
 static _Alignas(64) int32_t AT[ENOUGH + 4], KEPT[ENOUGH + 4];
+
+// Which rows of a tile that comes again need not, and how many it has.
+static int DONE[ENOUGH], AGAIN;
 static _Alignas(64) double SUMS[ENOUGH + 4], ODDS[ENOUGH + 16], INVERSES[ENOUGH + 4];
 
 // What takes the reference off logits, between what they are clamped, and 2^m.
@@ -179,10 +184,14 @@ static void subtract_logarithms(const float *logits, int count, int n, float *ou
   }
 }
 
-// Tiles whose sums are not within bounds are taken row by row: so many of these are left.
+// Tiles whose sums are not within bounds come again row by row: so many of their rows are left.
 #define FOR_TILES                                                                                                      \
   for (int row = 0, alone = 0, count; row < rows; row += count, alone--)                                               \
-    if (count = tile_count(alone > 0 ? 1 : rows - row, classes), 1)
+    if (count = tile_count(alone > 0 ? 1 : rows - row, classes), alone <= 0 || !DONE[AGAIN - alone])
+
+#define COME_AGAIN (AGAIN = count, alone = count + 1, count = 0)
+
+static void none_is_done(int count) { memset(DONE, 0, (size_t)count * sizeof *DONE); }
 
 static void log_sum_exp_forward_tile(float *logits, float *lse, int rows, int classes) {
   FOR_TILES {
@@ -191,8 +200,8 @@ static void log_sum_exp_forward_tile(float *logits, float *lse, int rows, int cl
       compute_logarithms(count);
       memcpy(lse + row, NEAR, (size_t)count * sizeof(float));
     } else if (count > 1) {
-      alone = count + 1;
-      count = 0;
+      none_is_done(count);
+      COME_AGAIN;
     } else {
       log_sum_exp_forward(x, lse + row, 1, classes);
     }
@@ -206,8 +215,8 @@ static void log_softmax_forward_tile(float *logits, float *logProbs, int rows, i
       compute_logarithms(count);
       subtract_logarithms(x, count, classes, logProbs + row * classes);
     } else if (count > 1) {
-      alone = count + 1;
-      count = 0;
+      none_is_done(count);
+      COME_AGAIN;
     } else {
       log_softmax_forward(x, logProbs + row * classes, 1, classes);
     }
@@ -223,8 +232,8 @@ static void softmax_forward_tile(float *logits, float *probs, int rows, int clas
       }
       tile_scale(count, classes, probs + row * classes);
     } else if (count > 1) {
-      alone = count + 1;
-      count = 0;
+      none_is_done(count);
+      COME_AGAIN;
     } else {
       softmax_forward(x, probs + row * classes, 1, classes);
     }
@@ -232,18 +241,18 @@ static void softmax_forward_tile(float *logits, float *probs, int rows, int clas
 }
 
 static float read_targets(const float *logits, const int32_t *targets, int count, int n, int32_t ignoreIndex) {
-  float largest = -INFINITY;
-  for (int q = 0; q < count; q++) {
+  float first = 0;
+  for (int q = count - 1; q >= 0; q--) {
     const int kept = targets[q] != ignoreIndex;
     const int at = q * n + (kept ? targets[q] : 0);
     AT[q] = at;
     KEPT[q] = -kept;
     OWN[q] = logits[at];
-    if (kept && OWN[q] > largest) largest = OWN[q];
+    if (kept) first = OWN[q];
   }
   KEPT[count] = 0;
   OWN[count] = 0;
-  return largest;
+  return first;
 }
 
 static void invert_targets(int count) {
@@ -260,7 +269,7 @@ static __m128d kept_of(int q) { return _mm_castsi128_pd(_mm_cvtepi32_epi64(_mm_l
 
 static int compute_odds(int count) {
   const __m128d leastOfAll = _mm_set1_pd(LEAST_OF_ALL), mostOfInverse = _mm_set1_pd(1 / LEAST_OF_ALL);
-  const __m128d largest = _mm_set1_pd(LARGEST);
+  const __m128d largest = _mm_set1_pd(LARGEST_OF_OTHERS), leastOfInverse = _mm_set1_pd(LEAST_OF_INVERSE);
   const __m128d leastOdds = _mm_set1_pd(LEAST_ODDS), largestOdds = _mm_set1_pd(LARGEST_ODDS);
   const __m128d all = _mm_castsi128_pd(_mm_set1_epi64x(-1));
   __m128d good = all;
@@ -269,13 +278,28 @@ static int compute_odds(int count) {
     const __m128d sum = _mm_load_pd(SUMS + q), inverse = _mm_load_pd(INVERSES + q), kept = kept_of(q);
     const __m128d odds = _mm_mul_pd(sum, inverse);
     const __m128d isWhole = _mm_or_pd(_mm_cmpge_pd(sum, leastOfAll), _mm_cmplt_pd(inverse, mostOfInverse));
-    const __m128d isNear = _mm_and_pd(_mm_cmplt_pd(sum, largest), isWhole);
+    const __m128d isWithin = _mm_and_pd(_mm_cmplt_pd(sum, largest), _mm_cmpge_pd(inverse, leastOfInverse));
+    const __m128d isNear = _mm_and_pd(isWithin, isWhole);
     const __m128d isOrdinary = _mm_and_pd(_mm_cmpge_pd(odds, leastOdds), _mm_cmplt_pd(odds, largestOdds));
     good = _mm_and_pd(good, _mm_or_pd(_mm_and_pd(isNear, isOrdinary), _mm_xor_pd(kept, all)));
     _mm_store_pd(ODDS + q, _mm_and_pd(odds, kept));
   }
   for (; q & 15; q += 2) _mm_store_pd(ODDS + q, _mm_setzero_pd());
   return _mm_movemask_pd(good) == 3;
+}
+
+// Takes rows that are not within bounds for ignored, and all others for done.
+static void set_aside(int count) {
+  for (int q = 0; q < count; q++) {
+    const double sum = SUMS[q], inverse = INVERSES[q], odds = ODDS[q];
+    const int isWhole = (sum >= LEAST_OF_ALL || inverse < 1 / LEAST_OF_ALL) && inverse >= LEAST_OF_INVERSE;
+    const int isOrdinary = odds >= LEAST_ODDS && odds < LARGEST_ODDS;
+    DONE[q] = !KEPT[q] || (isWhole && isOrdinary && sum < LARGEST_OF_OTHERS);
+    if (DONE[q]) continue;
+    SUMS[q] = LEAST_OF_ALL;
+    INVERSES[q] = 1;
+    ODDS[q] = 0;
+  }
 }
 
 // The exponentials of the others and the odds; whether these are good.
@@ -327,11 +351,11 @@ static double cross_entropy_forward_tile(float *logits, const int32_t *targets, 
   double total = 0;
   FOR_TILES {
     float *x = logits + row * classes;
-    if (take_others(x, targets + row, count, classes, ignoreIndex)) {
+    const int isGood = take_others(x, targets + row, count, classes, ignoreIndex);
+    if (isGood || count > 1) {
+      if (!isGood) set_aside(count);
       total += sum_of_losses(count);
-    } else if (count > 1) {
-      alone = count + 1;
-      count = 0;
+      if (!isGood) COME_AGAIN;
     } else {
       total += cross_entropy_forward(x, targets + row, 1, classes, ignoreIndex);
     }
@@ -345,12 +369,15 @@ static double cross_entropy_forward_backward_tile(float *logits, const int32_t *
   FOR_TILES {
     float *x = logits + row * classes;
     float *dx = grad + row * classes;
-    if (take_others(x, targets + row, count, classes, ignoreIndex) && compute_gradients(count, scale)) {
+    const int isGood = take_others(x, targets + row, count, classes, ignoreIndex);
+    if (!isGood && count > 1) set_aside(count);
+    if ((isGood || count > 1) && compute_gradients(count, scale)) {
       total += sum_of_losses(count);
       write_gradients(dx, count, classes);
+      if (!isGood) COME_AGAIN;
     } else if (count > 1) {
-      alone = count + 1;
-      count = 0;
+      none_is_done(count);
+      COME_AGAIN;
     } else {
       total += cross_entropy_forward_backward(x, targets + row, scale, dx, 1, classes, ignoreIndex);
     }
