@@ -21,7 +21,7 @@ import { widen } from "./widen";
 const VALUES: i32 = 8192;
 
 /** How many rows are enough where they follow each other, and where blocks of some that lie beside each other do. */
-const ENOUGH: i32 = 128;
+const ENOUGH: i32 = 256;
 const ENOUGH_BESIDE: i32 = 64;
 
 /**

@@ -20,7 +20,7 @@ export interface Block {
 }
 
 /** How large the kernels' tiles are, as assembly/tile.ts has it. */
-const TILE_ROWS = 128;
+const TILE_ROWS = 256;
 const TILE_VALUES = 8192;
 
 /** The fewest inner positions that are worth bringing to the scratch class by class. */

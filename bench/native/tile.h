@@ -4,7 +4,7 @@
 #include "rows.h"
 
 #define VALUES 8192
-#define ENOUGH 128
+#define ENOUGH 256
 #define SUMMED 4
 #define LARGEST 0x1p120
 #define LARGEST_OF_OTHERS 0x1p108
