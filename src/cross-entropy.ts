@@ -8,7 +8,7 @@ import {
   type ResultArray,
   readFloats,
 } from "./floats.js";
-import { checkOut } from "./out.js";
+import { checkApart, checkOut } from "./out.js";
 import {
   checkGradOutput,
   checkNoOut,
@@ -88,20 +88,7 @@ export function crossEntropy(
   const call = prepare(backend, logits, targets, options);
   const { values, layout, reduction } = call;
   checkNoOut(options?.out, reduction);
-  const losses =
-    reduction === "none"
-      ? checkOut(
-          options?.out,
-          values.kind,
-          layout.rows,
-          "logits",
-          values.data,
-          "targets",
-          call.raw.data,
-          "weight",
-          call.terms.weight,
-        )
-      : undefined;
+  const losses = reduction === "none" ? placeResults(call, layout.rows, options?.out) : undefined;
   const total = backend.crossEntropy(values, call.targets, call.terms, losses, layout);
   return losses ?? total / call.divisor;
 }
@@ -116,30 +103,35 @@ export function crossEntropyWithGrad(
   const call = prepare(backend, logits, targets, options);
   const { values, layout, reduction, divisor } = call;
   const gradOutput = checkRowGradOutput(options?.gradOutput, reduction, layout);
-  const grad = checkOut(
-    options?.out,
-    values.kind,
-    values.data.length,
-    "logits",
-    values.data,
-    "targets",
-    call.raw.data,
-    "weight",
-    call.terms.weight,
-    "gradOutput",
-    gradOutput,
-  );
+  const grad = placeResults(call, values.data.length, options?.out, gradOutput);
   const losses = reduction === "none" ? makeResults(values.kind, layout.rows) : undefined;
   const scale = typeof gradOutput === "number" ? scaleOf(gradOutput, divisor) : gradOutput;
   const total = backend.crossEntropyBackward(values, call.targets, call.terms, scale, losses, grad, layout);
   return { loss: losses ?? total / divisor, grad };
 }
 
+/** Where results go: none of what is read while they are written may be in the way. */
+function placeResults(
+  { values, raw, terms }: Call,
+  length: number,
+  out: FloatArrayLike | undefined,
+  gradOutput?: number | ResultArray,
+): ResultArray {
+  const results = checkOut(out, values.kind, length);
+  if (out !== undefined) {
+    checkApart(results, "logits", values.data);
+    if (ArrayBuffer.isView(raw.data)) checkApart(results, "targets", raw.data);
+    if (terms.weight) checkApart(results, "weight", terms.weight);
+    if (typeof gradOutput === "object") checkApart(results, "gradOutput", gradOutput);
+  }
+  return results;
+}
+
 interface Call {
   readonly values: Floats;
   readonly layout: Rows;
   /** The targets as they came, and as the backend takes them. */
-  readonly raw: { readonly data: unknown };
+  readonly raw: RawTargets | FloatValues;
   readonly targets: Targets;
   readonly terms: Terms;
   readonly reduction: Reduction;

@@ -1,6 +1,6 @@
 import type { Backend, Elementwise, ElementwiseLoss } from "./backend.js";
 import { type FloatArrayLike, type FloatValues, makeResults, type ResultArray, readFloats } from "./floats.js";
-import { checkOut } from "./out.js";
+import { checkApart, checkOut } from "./out.js";
 import {
   checkGradOutput,
   checkNoOut,
@@ -34,9 +34,7 @@ export function elementwiseLoss(
   out: FloatArrayLike | undefined,
 ): number | ResultArray {
   checkNoOut(out, call.reduction);
-  const { input } = call;
-  const losses =
-    call.reduction === "none" ? checkOut(out, input.kind, input.data.length, ...arraysOf(call)) : undefined;
+  const losses = call.reduction === "none" ? placeResults(call, out) : undefined;
   const total = backend.elementwise(call.loss, operandsOf(call, losses), undefined);
   return losses ?? total / call.divisor;
 }
@@ -54,7 +52,7 @@ export function elementwiseLossWithGrad(
     throw wrongValue("gradOutput", `shape [${input.shape.join(", ")}]`, given.shape);
   }
   const scale = typeof given === "number" ? oneNumber(scaleOf(given, divisor)) : given;
-  const grad = checkOut(out, input.kind, input.data.length, ...arraysOf(call), "gradOutput", scale.data);
+  const grad = placeResults(call, out, scale.data);
   const losses = reduction === "none" ? makeResults(input.kind, input.data.length) : undefined;
   const total = backend.elementwise(call.loss, operandsOf(call, losses), { scale, grad });
   return { loss: losses ?? total / divisor, grad };
@@ -67,9 +65,21 @@ function operandsOf(
   return { input, targets, weight, posWeight, losses };
 }
 
-/** All arrays that are read while results are written, each with its name before it. */
-function arraysOf({ names, input, targets, weight, posWeight }: ElementwiseCall): readonly unknown[] {
-  return [names[0], input.data, names[1], targets.data, "weight", weight?.data, "posWeight", posWeight?.data];
+/** Where results go: none of what is read while they are written may be in the way. */
+function placeResults(
+  { names, input, targets, weight, posWeight }: ElementwiseCall,
+  out: FloatArrayLike | undefined,
+  gradOutput?: FloatValues["data"],
+): ResultArray {
+  const results = checkOut(out, input.kind, input.data.length);
+  if (out !== undefined) {
+    checkApart(results, names[0], input.data);
+    checkApart(results, names[1], targets.data);
+    if (weight) checkApart(results, "weight", weight.data);
+    if (posWeight) checkApart(results, "posWeight", posWeight.data);
+    if (gradOutput) checkApart(results, "gradOutput", gradOutput);
+  }
+  return results;
 }
 
 /** The input and the targets, of one shape. */

@@ -1,6 +1,6 @@
 import type { Backend } from "./backend.js";
 import { type FloatArrayLike, type Floats, type ResultArray, readFloats } from "./floats.js";
-import { checkOut } from "./out.js";
+import { checkApart, checkOut } from "./out.js";
 import { type LayoutOptions, layOut, type Rows, sameShape } from "./rows.js";
 import { checkOptions, wrongValue } from "./validate.js";
 
@@ -13,21 +13,21 @@ const OPTIONS = new Set(["shape", "axis", "out"]);
 
 export function logSoftmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): ResultArray {
   const { values, layout } = prepare(x, options);
-  const out = checkOut(options?.out, values.kind, values.data.length, "x", values.data);
+  const out = placeResults(values, values.data.length, options?.out);
   backend.logSoftmax(values, out, layout);
   return out;
 }
 
 export function softmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): ResultArray {
   const { values, layout } = prepare(x, options);
-  const out = checkOut(options?.out, values.kind, values.data.length, "x", values.data);
+  const out = placeResults(values, values.data.length, options?.out);
   backend.softmax(values, out, layout);
   return out;
 }
 
 export function logSumExp(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): ResultArray {
   const { values, layout } = prepare(x, options);
-  const out = checkOut(options?.out, values.kind, layout.rows, "x", values.data);
+  const out = placeResults(values, layout.rows, options?.out);
   backend.logSumExp(values, out, layout);
   return out;
 }
@@ -39,15 +39,7 @@ export function logSoftmaxGrad(
   options?: SoftmaxOptions,
 ): ResultArray {
   const { gradient, values, layout } = prepareGrad(gradOutput, "logProbs", logProbs, options);
-  const out = checkOut(
-    options?.out,
-    values.kind,
-    values.data.length,
-    "gradOutput",
-    gradient.data,
-    "logProbs",
-    values.data,
-  );
+  const out = placeGradient(gradient, "logProbs", values, options?.out);
   backend.logSoftmaxBackward(gradient, values, out, layout);
   return out;
 }
@@ -59,17 +51,29 @@ export function softmaxGrad(
   options?: SoftmaxOptions,
 ): ResultArray {
   const { gradient, values, layout } = prepareGrad(gradOutput, "probs", probs, options);
-  const out = checkOut(
-    options?.out,
-    values.kind,
-    values.data.length,
-    "gradOutput",
-    gradient.data,
-    "probs",
-    values.data,
-  );
+  const out = placeGradient(gradient, "probs", values, options?.out);
   backend.softmaxBackward(gradient, values, out, layout);
   return out;
+}
+
+function placeResults({ kind, data }: Floats, length: number, out: FloatArrayLike | undefined): ResultArray {
+  const results = checkOut(out, kind, length);
+  if (out !== undefined) checkApart(results, "x", data);
+  return results;
+}
+
+function placeGradient(
+  gradient: Floats,
+  name: string,
+  { kind, data }: Floats,
+  out: FloatArrayLike | undefined,
+): ResultArray {
+  const results = checkOut(out, kind, data.length);
+  if (out !== undefined) {
+    checkApart(results, "gradOutput", gradient.data);
+    checkApart(results, name, data);
+  }
+  return results;
 }
 
 /** An argument as rows of classes. */
