@@ -41,8 +41,16 @@ export const FLOATS = "a Float32Array, Float64Array or Float16Array, or a tensor
 
 /** `expected` says what the argument may be, where that is more. */
 export function readFloats(name: string, value: unknown, expected = FLOATS): FloatValues {
-  if (value instanceof Float32Array) return { kind: "float32", data: checkMemory(name, value), shape: undefined };
-  if (value instanceof CoreTensor) return { kind: "float32", data: value.data, shape: value.shape };
+  if (value instanceof Float32Array) {
+    checkMemory(name, value, value.byteLength);
+    return { kind: "float32", data: value, shape: undefined };
+  }
+  if (value instanceof CoreTensor) return { kind: "float32", data: value.data, shape: value.sizes };
+  return readOtherFloats(name, value, expected);
+}
+
+/** What is seldom met stands by itself: a short function is compiled into those that call it. */
+function readOtherFloats(name: string, value: unknown, expected: string): FloatValues {
   if (Array.isArray(value)) {
     const advice = Array.isArray(value[0]) ? "Float32Array.from(….flat()) and its shape" : "Float32Array.from(…)";
     throw new TypeError(`${wrongKind(name, expected, value).message}; pass ${advice}`);

@@ -23,6 +23,8 @@ export type IntegerArray =
 /** Class targets as they came, and their shape where they came with one. */
 export interface RawTargets {
   readonly data: IntegerArray | readonly number[];
+  /** How many there are, asked where the kind of the array is known: what meets all kinds waits long for an answer. */
+  readonly length: number;
   readonly shape: readonly number[] | undefined;
 }
 
@@ -39,12 +41,19 @@ const IGNORED = -1;
 
 /** Class targets, or soft ones where they are floating-point numbers. */
 export function readTargets(value: unknown): RawTargets | FloatValues {
-  if (value instanceof Int32Array) return { data: checkMemory("targets", value), shape: undefined };
-  if (Array.isArray(value)) return { data: value, shape: undefined };
+  if (value instanceof Int32Array) {
+    checkMemory("targets", value, value.byteLength);
+    return { data: value, length: value.length, shape: undefined };
+  }
+  if (Array.isArray(value)) return { data: value, length: value.length, shape: undefined };
+  return readOtherTargets(value);
+}
+
+function readOtherTargets(value: unknown): RawTargets | FloatValues {
   const { data, shape, dtype } = readTensor("targets", value, CLASSES_OR_MASSES);
   const floats = asFloats(data, dtype);
   if (floats) return { ...floats, shape };
-  if (isIntegers(data)) return { data, shape };
+  if (isIntegers(data)) return { data, length: data.length, shape };
   throw wrongKind("targets", CLASSES_OR_MASSES, data);
 }
 
@@ -75,22 +84,40 @@ function isIntegers(data: TypedArray): data is IntegerArray {
 
 /** Checks that there is one target a row of the logits, and that each is a class or `ignoreIndex`. */
 export function checkTargets(
-  { data, shape }: RawTargets,
+  { data, length, shape }: RawTargets,
   ignoreIndex: number,
   layout: Rows,
   backend: Pick<Backend, "keptTargets">,
 ): CheckedTargets {
   const { rows, classes } = layout;
   if (shape) checkRowShape("targets", shape, layout);
-  if (data.length !== rows) throw wrongValue("targets", `${rows} values, one a row`, data.length);
-  if (data instanceof Int32Array) return checkIntegers(data, ignoreIndex, classes, backend);
+  if (length !== rows) throw wrongValue("targets", `${rows} values, one a row`, length);
+  if (data instanceof Int32Array) return checkInt32(data, ignoreIndex, classes, backend);
+  return checkOthers(data, ignoreIndex, classes);
+}
+
+function checkOthers(data: IntegerArray | readonly number[], ignoreIndex: number, classes: number): CheckedTargets {
   if (!ArrayBuffer.isView(data)) return checkNumbers(data, ignoreIndex, classes);
   if (isBigInt(data)) return checkBigInts(data, ignoreIndex, classes);
-  return checkIntegers(data, ignoreIndex, classes, backend);
+  return checkIntegers(data, ignoreIndex, classes);
 }
 
 function isBigInt(data: IntegerArray): data is BigInt64Array | BigUint64Array {
   return kindOf(data).startsWith("Big");
+}
+
+/** By itself: what meets integers of all kinds waits longer for each property of theirs. */
+function checkInt32(
+  data: Int32Array,
+  ignoreIndex: number,
+  classes: number,
+  backend: Pick<Backend, "keptTargets">,
+): CheckedTargets {
+  if (ignoreIndex === (ignoreIndex | 0)) {
+    const kept = backend.keptTargets(data, classes, ignoreIndex);
+    if (kept >= 0) return { data, step: 1, ignoreIndex, kept };
+  }
+  return checkIntegers(data, ignoreIndex, classes);
 }
 
 /** `Backend.keptTargets`, one target after another. */
@@ -123,15 +150,10 @@ function checkIntegers(
   data: Exclude<IntegerArray, BigInt64Array | BigUint64Array>,
   ignoreIndex: number,
   classes: number,
-  backend: Pick<Backend, "keptTargets">,
 ): CheckedTargets {
-  const isInt32 = ignoreIndex === (ignoreIndex | 0);
-  if (data instanceof Int32Array && isInt32) {
-    const kept = backend.keptTargets(data, classes, ignoreIndex);
-    if (kept >= 0) return { data, step: 1, ignoreIndex, kept };
-  }
-  let kept = data.length;
-  for (let i = 0; i < data.length; i++) {
+  const { length } = data;
+  let kept = length;
+  for (let i = 0; i < length; i++) {
     const target = data[i] as number;
     if (target === ignoreIndex) kept--;
     else if (target < 0 || target >= classes) throw noClass(i, ignoreIndex, classes, target);

@@ -19,14 +19,21 @@ export interface Tensor {
 /** A tensor whose shape and data are known to be in order. */
 export class CoreTensor implements Tensor {
   readonly shape: readonly number[];
+  readonly #sizes: readonly number[];
   #storage: Storage | undefined;
   readonly #forget: (tensor: CoreTensor) => void;
 
   /** `forget` is called when the tensor is disposed of. */
   constructor(shape: readonly number[], storage: Storage, forget: (tensor: CoreTensor) => void) {
+    this.#sizes = [...shape];
     this.shape = Object.freeze([...shape]);
     this.#storage = storage;
     this.#forget = forget;
+  }
+
+  /** The shape once more, for the functions here: V8 reads an array that is not frozen several times as fast. */
+  get sizes(): readonly number[] {
+    return this.#sizes;
   }
 
   get data(): Float32Array {
