@@ -22,7 +22,7 @@ import {
   readNumbers,
   scaleOf,
 } from "./reduction.js";
-import { checkRowShape, type LayoutOptions, layOut, type Rows, sameShape } from "./rows.js";
+import { checkRowShape, givenShape, type LayoutOptions, layOut, MOST_VALUES, type Rows, sameShape } from "./rows.js";
 import { Sum } from "./sum.js";
 import {
   type CheckedTargets,
@@ -147,11 +147,35 @@ function prepare(
 ): Call {
   const values = readFloats("logits", logits);
   const raw = readTargets(targets);
+  if (isPlain(options) && !isSoft(raw)) return preparePlain(backend, values, raw);
   const reduction = checkReduction(options);
   const normalizer = checkNormalizer(options, reduction);
   return isSoft(raw)
     ? prepareSoft(values, raw, reduction, normalizer, options)
     : prepareClasses(backend, values, raw, reduction, normalizer, options);
+}
+
+/** Whether no option says anything of the loss or of the layout. */
+function isPlain(options: LossOptions | undefined): boolean {
+  if (options === undefined) return true;
+  return (
+    options.shape === undefined &&
+    options.axis === undefined &&
+    options.reduction === undefined &&
+    options.normalizer === undefined &&
+    options.weight === undefined &&
+    options.ignoreIndex === undefined &&
+    options.labelSmoothing === undefined &&
+    options.zLoss === undefined &&
+    options.softcap === undefined
+  );
+}
+
+/** What `prepareClasses` comes to then: a small call would feel it look for each of the options. */
+function preparePlain(backend: Backend, values: FloatValues, raw: RawTargets): Call {
+  const layout = layOutClasses("logits", values, raw.length, undefined);
+  const targets = checkTargets(raw, DEFAULT_IGNORE_INDEX, layout, backend);
+  return { values, layout, raw, targets, terms: PLAIN, reduction: "mean", divisor: targets.kept };
 }
 
 function prepareClasses(
@@ -162,7 +186,7 @@ function prepareClasses(
   normalizer: number | undefined,
   options: LossOptions | undefined,
 ): Call {
-  const layout = layOut("logits", values, options, () => inferShape("logits", values.data.length, raw.data.length));
+  const layout = layOutClasses("logits", values, raw.length, options);
   const terms = checkTerms(options, layout);
   const targets = checkTargets(raw, checkIgnoreIndex(options), layout, backend);
   if (reduction !== "mean" || normalizer !== undefined) {
@@ -186,7 +210,8 @@ function prepareSoft(
   if (options?.ignoreIndex !== undefined) {
     throw wrongValue("ignoreIndex", "none with soft targets, of which none is a class to ignore", options.ignoreIndex);
   }
-  const layout = layOut("logits", values, options, () => inferSoftShape(values.data.length, soft.shape));
+  const given = givenShape("logits", values.shape, options);
+  const layout = layOut("logits", values, given ?? inferSoftShape(values.data.length, soft.shape), options);
   checkLikeLogits(soft, layout);
   const divisor = reduction === "mean" ? (normalizer ?? layout.rows) : 1;
   return { values, layout, raw: soft, targets: { soft }, terms: checkTerms(options, layout), reduction, divisor };
@@ -208,8 +233,24 @@ function checkLikeLogits(soft: FloatValues, layout: Rows): void {
   }
 }
 
-/** As many rows as there are targets. */
-export function inferShape(name: string, values: number, targets: number): readonly number[] {
+/** As many rows as there are targets, where nothing else is said. That case, the usual one, needs no shape looked at. */
+export function layOutClasses(
+  name: string,
+  values: FloatValues,
+  targets: number,
+  options: LayoutOptions | undefined,
+): Rows {
+  const { length } = values.data;
+  const classes = length / targets;
+  const isBare = values.shape === undefined && options?.shape === undefined && options?.axis === undefined;
+  if (isBare && classes > 0 && Number.isInteger(classes) && length <= MOST_VALUES) {
+    return { shape: [targets, classes], axis: 1, outer: targets, classes, inner: 1, rows: targets };
+  }
+  const shape = givenShape(name, values.shape, options) ?? inferShape(name, length, targets);
+  return layOut(name, values, shape, options);
+}
+
+function inferShape(name: string, values: number, targets: number): readonly number[] {
   if (targets === 0 && values === 0) return [0, 0];
   if (targets === 0) throw wrongValue("targets", `one value a row of ${values} ${name}`, targets);
   if (values === 0 || values % targets !== 0) {

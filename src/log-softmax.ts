@@ -1,7 +1,7 @@
 import type { Backend } from "./backend.js";
 import { type FloatArrayLike, type Floats, type ResultArray, readFloats } from "./floats.js";
 import { checkApart, checkOut } from "./out.js";
-import { type LayoutOptions, layOut, type Rows, sameShape } from "./rows.js";
+import { givenShape, type LayoutOptions, layOut, type Rows, sameShape } from "./rows.js";
 import { checkOptions, wrongValue } from "./validate.js";
 
 export interface SoftmaxOptions extends LayoutOptions {
@@ -85,7 +85,8 @@ interface Prepared {
 function prepare(x: FloatArrayLike, options: SoftmaxOptions | undefined): Prepared {
   checkOptions(options, OPTIONS);
   const values = readFloats("x", x);
-  return { values, layout: layOut("x", values, options, () => [values.data.length]) };
+  const shape = givenShape("x", values.shape, options) ?? [values.data.length];
+  return { values, layout: layOut("x", values, shape, options) };
 }
 
 function prepareGrad(
@@ -99,7 +100,8 @@ function prepareGrad(
   const values = readFloats(name, y);
   // Results are bare arrays, so that the shape is often that of the gradient alone.
   const shaped = { data: values.data, shape: values.shape ?? gradient.shape };
-  const layout = layOut(name, shaped, options, () => [values.data.length]);
+  const shape = givenShape(name, shaped.shape, options) ?? [values.data.length];
+  const layout = layOut(name, shaped, shape, options);
   if (gradient.shape && !sameShape(gradient.shape, layout.shape)) {
     throw wrongValue("gradOutput", `shape [${layout.shape.join(", ")}]`, gradient.shape);
   }

@@ -4,7 +4,7 @@ import {
   checkIgnoreIndex,
   checkRowGradOutput,
   checkWeight,
-  inferShape,
+  layOutClasses,
   weightOfKept,
 } from "./cross-entropy.js";
 import {
@@ -25,7 +25,7 @@ import {
   type Reduction,
   scaleOf,
 } from "./reduction.js";
-import { layOut, type Rows } from "./rows.js";
+import type { Rows } from "./rows.js";
 import { Sum } from "./sum.js";
 import { type CheckedTargets, type ClassTargets, checkTargets, type RawTargets, readClasses } from "./targets.js";
 import { checkOptions } from "./validate.js";
@@ -122,7 +122,7 @@ function prepare(
   const raw = readClasses(classes);
   const reduction = checkReduction(options);
   const normalizer = checkNormalizer(options, reduction);
-  const layout = layOut("logProbs", values, options, () => inferShape("logProbs", values.data.length, raw.data.length));
+  const layout = layOutClasses("logProbs", values, raw.length, options);
   const weight = checkWeight(options, layout);
   const targets = checkTargets(raw, checkIgnoreIndex(options), layout, backend);
   const ownDivisor = weight ? weightOfKept(targets, weight) : targets.kept;

@@ -20,7 +20,7 @@ export interface Rows extends Layout {
 }
 
 /** The kernels count in int32. */
-const MOST_VALUES = 2 ** 31 - 1;
+export const MOST_VALUES = 2 ** 31 - 1;
 
 /** Refuses an array that has not as many values as its shape. */
 export function checkLength(name: string, length: number, shape: readonly number[]): void {
@@ -29,20 +29,25 @@ export function checkLength(name: string, length: number, shape: readonly number
   if (size !== length) throw wrongValue(name, `${size} values for shape [${shape.join(", ")}]`, length);
 }
 
-/**
- * Lays an array out by its own shape, by `options.shape`, or by what `infer` makes of its length: the first there is.
- */
+/** The shape of an array, its own or `options.shape`; undefined where there is neither. */
+export function givenShape(
+  name: string,
+  own: readonly number[] | undefined,
+  options: LayoutOptions | undefined,
+): readonly number[] | undefined {
+  if (options?.shape === undefined) return own;
+  const given = checkShape("shape", options.shape);
+  if (own && !sameShape(given, own)) throw wrongValue("shape", `[${own.join(", ")}], the shape of ${name}`, given);
+  return given;
+}
+
+/** Lays an array out by a shape, which is its own, given or inferred. */
 export function layOut(
   name: string,
   values: Pick<FloatValues, "data" | "shape">,
+  shape: readonly number[],
   options: LayoutOptions | undefined,
-  infer: () => readonly number[],
 ): Rows {
-  const given = options?.shape === undefined ? undefined : checkShape("shape", options.shape);
-  if (given && values.shape && !sameShape(given, values.shape)) {
-    throw wrongValue("shape", `[${values.shape.join(", ")}], the shape of ${name}`, given);
-  }
-  const shape = values.shape ?? given ?? infer();
   if (shape.length === 0) throw wrongValue(values.shape ? name : "shape", "at least the class axis", shape);
   checkLength(name, values.data.length, shape);
   const axis = options?.axis === undefined ? shape.length - 1 : checkAxis(options.axis, shape.length);
