@@ -1,5 +1,5 @@
 import type { ClassIndices, Storage } from "./backend.js";
-import type { FloatKind, Floats } from "./floats.js";
+import type { FloatKind, Floats, ResultArray } from "./floats.js";
 import { Heap } from "./heap.js";
 import type { Kernels } from "./kernels.js";
 import { wrongValue } from "./validate.js";
@@ -19,6 +19,9 @@ export const BLOCK_ROWS = 1 << 13;
 
 /** The kinds' numbers, as assembly/kinds.ts has them. */
 export const KINDS: Readonly<Record<FloatKind, number>> = { float32: 0, float64: 1, float16: 2, bfloat16: 3 };
+
+/** So many targets are copied faster by a loop. */
+const FEW_TARGETS = 8;
 
 /** The bytes of an entry of the table of operands: four int32. */
 const OPERAND = 16;
@@ -44,10 +47,16 @@ export class Arena {
   readonly #targets: number;
   readonly #scales: number;
   readonly #weights: number;
+  /** Where the scratch ends. */
+  readonly #end: number;
+  /** That of the memory: to ask an array for its own is a call into the engine. */
+  #buffer!: ArrayBuffer;
   #floats!: Float32Array;
   #integers!: Int32Array;
   #doubles!: Float64Array;
   #halves!: Uint16Array;
+  /** The part of the scratch that was last copied out. */
+  #results!: ResultArray;
 
   constructor(kernels: Kernels) {
     this.#memory = kernels.memory;
@@ -60,15 +69,18 @@ export class Arena {
     this.#targets = this.#heap.allocate(BLOCK_ROWS * 4);
     this.#scales = this.#heap.allocate(BLOCK_ROWS * 8);
     this.#weights = this.#heap.allocate(SCRATCH);
+    this.#end = this.#weights + SCRATCH;
     this.#view();
   }
 
   #view(): void {
     const { buffer } = this.#memory;
+    this.#buffer = buffer;
     this.#floats = new Float32Array(buffer);
     this.#integers = new Int32Array(buffer);
     this.#doubles = new Float64Array(buffer);
     this.#halves = new Uint16Array(buffer);
+    this.#results = this.#floats;
   }
 
   /** The whole memory as numbers of the array's kind. */
@@ -82,7 +94,7 @@ export class Arena {
    * for a small array, which has none until it is asked for it.
    */
   holds(array: MemoryArray): boolean {
-    return array.byteOffset !== 0 && array.buffer === this.#floats.buffer;
+    return array.byteOffset !== 0 && array.buffer === this.#buffer;
   }
 
   /** Whether both lie in this memory, and the result not where the array is. */
@@ -108,10 +120,18 @@ export class Arena {
     return scratch;
   }
 
-  /** Copies what was computed at `place` to where it belongs in `array`, if it is not there. */
-  take(place: number, array: MemoryArray, start: number, length: number): void {
-    if (this.holds(array)) return;
-    copy(this.#like(array), place / array.BYTES_PER_ELEMENT, array, start, length);
+  /** Copies what was computed at `place` to where it belongs in `array`. Behind the scratch, it is there. */
+  take(place: number, array: ResultArray, start: number, length: number): void {
+    if (place < this.#end) array.set(this.#resultsAt(place, length, array.BYTES_PER_ELEMENT), start);
+  }
+
+  /** A view of results: the last one, if it is that again, for a view costs more than a copy of a hundred values. */
+  #resultsAt(place: number, length: number, bytes: number): ResultArray {
+    const last = this.#results;
+    if (last.byteOffset === place && last.length === length && last.BYTES_PER_ELEMENT === bytes) return last;
+    const Results = bytes === 8 ? Float64Array : Float32Array;
+    this.#results = new Results(this.#buffer, place, length);
+    return this.#results;
   }
 
   /**
@@ -133,8 +153,14 @@ export class Arena {
   /** Where the targets of a block stand as int32. */
   bringTargets({ data, step }: Pick<ClassIndices, "data" | "step">, start: number, length: number): number {
     const at = this.#targets >>> 2;
-    if (data instanceof Int32Array && step === 1) this.#integers.set(part(data, start, length), at);
-    else for (let i = 0; i < length; i++) this.#integers[at + i] = data[(start + i) * step] as number;
+    if (!(data instanceof Int32Array)) {
+      for (let i = 0; i < length; i++) this.#integers[at + i] = data[(start + i) * step] as number;
+    } else if (step === 1 && length > FEW_TARGETS) {
+      this.#integers.set(part(data, start, length), at);
+    } else {
+      // The same loop once more: one that meets arrays of all kinds is slow for each of them.
+      for (let i = 0; i < length; i++) this.#integers[at + i] = data[(start + i) * step] as number;
+    }
     return this.#targets;
   }
 
@@ -168,14 +194,16 @@ export class Arena {
 
   allocate(length: number): Storage {
     const place = this.#claim(length);
-    const { buffer } = this.#memory;
-    if (buffer !== this.#floats.buffer) this.#view();
+    if (this.#memory.buffer !== this.#buffer) this.#view();
     this.#floats.fill(0, place >>> 2, (place >>> 2) + length);
+    let buffer = this.#buffer;
     let view: Float32Array = new Float32Array(buffer, place, length);
     return {
       view: () => {
-        const current = this.#floats.buffer;
-        if (view.buffer !== current) view = new Float32Array(current, place, length);
+        if (buffer !== this.#buffer) {
+          buffer = this.#buffer;
+          view = new Float32Array(buffer, place, length);
+        }
         return view;
       },
       release: () => this.#heap.release(place),
@@ -192,10 +220,11 @@ function part<T extends { readonly length: number; subarray(from: number, to: nu
   return start === 0 && length === array.length ? array : array.subarray(start, start + length);
 }
 
-/** Below this many values a loop is faster than making the view that `set` needs. */
+/** Below this many values a loop is faster than making the view of a part that `set` needs. */
 const FEW_VALUES = 32;
 
 function copy(source: MemoryArray, from: number, target: MemoryArray, to: number, count: number): void {
-  if (count < FEW_VALUES) for (let i = 0; i < count; i++) target[to + i] = Number(source[from + i]);
+  const isPart = count < source.length;
+  if (isPart && count < FEW_VALUES) for (let i = 0; i < count; i++) target[to + i] = Number(source[from + i]);
   else target.set(part(source, from, count), to);
 }

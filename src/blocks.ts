@@ -1,5 +1,6 @@
 import { type Arena, BLOCK_ROWS, BLOCK_VALUES, LONGEST_ROW, type MemoryArray } from "./arena.js";
 import type { Layout } from "./backend.js";
+import type { ResultArray } from "./floats.js";
 
 /**
  * Rows that are computed on at once. Their classes lie `stride` apart: as in the array, or packed together, where only
@@ -28,16 +29,21 @@ const NARROWEST = 16;
 
 /**
  * Cuts a layout into blocks: as many whole outer positions as fill one, or, where one of them is too much, some of its
- * inner positions. `resident` says that all arrays lie in the memory, the result apart, where nothing needs to be brought.
+ * inner positions. `isResident` says whether all arrays lie in the memory, the result apart, where nothing needs to be
+ * brought.
  */
-export function blocksOf({ outer, classes, inner }: Layout, resident: boolean): readonly Block[] {
-  const length = classes * inner;
+export function blocksOf(layout: Layout, isResident: () => boolean): readonly Block[] {
+  const { outer, classes, inner } = layout;
   const rows = outer * inner;
-  // A list of one needs none of the divisions below, which small calls would feel.
-  if (rows <= BLOCK_ROWS && rows * classes <= BLOCK_VALUES) {
-    return rows === 0 ? [] : [{ row: 0, rows, classes, inner, start: 0, arrayStride: inner, stride: inner }];
-  }
+  // A list of one needs nothing of what is asked and divided below, which small calls would feel.
+  if (rows === 0 || rows > BLOCK_ROWS || rows * classes > BLOCK_VALUES) return cut(layout, isResident());
+  return [{ row: 0, rows, classes, inner, start: 0, arrayStride: inner, stride: inner }];
+}
+
+function cut({ outer, classes, inner }: Layout, resident: boolean): readonly Block[] {
+  const length = classes * inner;
   const blocks: Block[] = [];
+  if (outer * inner === 0) return blocks;
   if (inner <= BLOCK_ROWS && (resident || length <= LONGEST_ROW)) {
     const most = Math.floor(Math.min(BLOCK_ROWS / inner, BLOCK_VALUES / length));
     // Whole tiles of rows that follow each other: a sum over them does not depend on where blocks begin.
@@ -85,7 +91,7 @@ export function bringBlock(arena: Arena, array: MemoryArray, block: Block, scrat
 }
 
 /** Takes what was computed at `place` to where it belongs in `array`, if it is not there. */
-export function takeBlock(arena: Arena, place: number, array: MemoryArray, block: Block): void {
+export function takeBlock(arena: Arena, place: number, array: ResultArray, block: Block): void {
   const { start, rows, classes } = block;
   if (isPacked(block)) arena.unpack(place, array, start, block.arrayStride, classes, rows);
   else arena.take(place, array, start, rows * classes);

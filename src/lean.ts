@@ -29,7 +29,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
   ): void => {
     const kind = KINDS[x.kind];
     const tiled = isTiled(layout, many);
-    for (const block of blocksOf(layout, arena.holdsApart(x.data, y))) {
+    for (const block of blocksOf(layout, () => arena.holdsApart(x.data, y))) {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, y, block, arena.first);
       const from = bringBlock(arena, x.data, block, arena.second, to);
@@ -46,7 +46,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
     grad: ResultArray,
     layout: Layout,
   ): void => {
-    for (const block of blocksOf(layout, arena.holds(gradOutput) && arena.holds(y) && arena.holds(grad))) {
+    for (const block of blocksOf(layout, () => arena.holds(gradOutput) && arena.holds(y) && arena.holds(grad))) {
       const { rows, classes } = block;
       const to = placeBlock(arena, grad, block, arena.first);
       const g = bringBlock(arena, gradOutput, block, arena.first);
@@ -63,7 +63,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
   return {
     logSumExp(x, lse, layout) {
       const kind = KINDS[x.kind];
-      for (const block of blocksOf(layout, arena.holds(x.data))) {
+      for (const block of blocksOf(layout, () => arena.holds(x.data))) {
         const { row, rows, classes, inner, stride } = block;
         const to = arena.place(lse, row, arena.rowValues);
         const from = bringBlock(arena, x.data, block, arena.first);
@@ -86,7 +86,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       const kind = KINDS[logits.kind];
       const w = arena.bringWeights(weight);
       let total = 0;
-      for (const block of blocksOf(layout, arena.holds(logits.data))) {
+      for (const block of blocksOf(layout, () => arena.holds(logits.data))) {
         const { row, rows, classes, inner, stride } = block;
         const x = bringBlock(arena, logits.data, block, arena.first);
         const y = arena.bringTargets(classTargets, row, rows);
@@ -121,7 +121,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       const w = arena.bringWeights(weight);
       const scaleStride = typeof scales === "number" ? 0 : 8;
       let total = 0;
-      for (const block of blocksOf(layout, arena.holdsApart(logits.data, grad))) {
+      for (const block of blocksOf(layout, () => arena.holdsApart(logits.data, grad))) {
         const { row, rows, classes, inner, stride } = block;
         const dx = placeBlock(arena, grad, block, arena.first);
         const x = bringBlock(arena, logits.data, block, arena.second, dx);

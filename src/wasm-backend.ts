@@ -30,51 +30,42 @@ export function wasmBackend(name: WasmName): Backend {
   };
 
   /**
-   * Who computes on rows; `resident` says that all arrays lie in the memory, the result apart from the logits. The lean
-   * kernels have to bring a row together in the scratch now and then, unless its classes are neighbours.
+   * Who computes on rows; `isResident` says whether all arrays lie in the memory, the result apart from the logits. The
+   * lean kernels have to bring a row together in the scratch now and then, unless its classes are neighbours.
    */
-  const pick = (isLean: boolean, { classes, inner }: Layout, resident: boolean): RowEngine => {
-    const fits = classes <= LONGEST_ROW;
-    if (resident || fits) return isLean && (fits || inner === 1) ? lean : wide();
+  const pick = (isLean: boolean, { classes, inner }: Layout, isResident: () => boolean): RowEngine => {
+    if (classes <= LONGEST_ROW) return isLean ? lean : wide();
+    if (isResident()) return isLean && inner === 1 ? lean : wide();
     return isLean && inner === 1 ? long : scalar;
   };
 
-  const pickForward = (x: Floats, layout: Layout, resident: boolean): RowEngine =>
-    pick(x.kind !== "float64", layout, resident);
+  const pickForward = (x: Floats, layout: Layout, y?: ResultArray): RowEngine =>
+    pick(x.kind !== "float64", layout, () => (y ? arena.holdsApart(x.data, y) : arena.holds(x.data)));
 
   const pickBackward = (g: Floats, y: Floats, grad: ResultArray, layout: Layout): RowEngine => {
     const isSingle = g.kind === "float32" && y.kind === "float32";
-    const resident = arena.holds(g.data) && arena.holds(y.data) && arena.holds(grad);
-    return pick(isSingle && layout.inner === 1, layout, resident);
+    const isResident = () => arena.holds(g.data) && arena.holds(y.data) && arena.holds(grad);
+    return pick(isSingle && layout.inner === 1, layout, isResident);
   };
 
-  const pickLoss = (
-    logits: Floats,
-    targets: Targets,
-    terms: Terms,
-    layout: Layout,
-    grad: ResultArray | undefined,
-  ): RowEngine => {
+  const pickLoss = (logits: Floats, targets: Targets, terms: Terms, layout: Layout, grad?: ResultArray): RowEngine => {
     if (terms.weight && terms.weight.length > LONGEST_ROW) return scalar;
-    const resident = grad ? arena.holdsApart(logits.data, grad) : arena.holds(logits.data);
-    if ("soft" in targets) {
-      return pick(false, layout, resident && arena.holds(targets.soft.data));
-    }
-    return pick(isLean(logits, terms), layout, resident);
+    const isResident = () => (grad ? arena.holdsApart(logits.data, grad) : arena.holds(logits.data));
+    if (!("soft" in targets)) return pick(isLean(logits, terms), layout, isResident);
+    return pick(false, layout, () => isResident() && arena.holds(targets.soft.data));
   };
 
   return {
     name,
-    logSumExp: (x, lse, layout) => pickForward(x, layout, arena.holds(x.data)).logSumExp(x, lse, layout),
-    logSoftmax: (x, logProbs, layout) =>
-      pickForward(x, layout, arena.holdsApart(x.data, logProbs)).logSoftmax(x, logProbs, layout),
-    softmax: (x, probs, layout) => pickForward(x, layout, arena.holdsApart(x.data, probs)).softmax(x, probs, layout),
+    logSumExp: (x, lse, layout) => pickForward(x, layout).logSumExp(x, lse, layout),
+    logSoftmax: (x, logProbs, layout) => pickForward(x, layout, logProbs).logSoftmax(x, logProbs, layout),
+    softmax: (x, probs, layout) => pickForward(x, layout, probs).softmax(x, probs, layout),
     logSoftmaxBackward: (gradOutput, logProbs, grad, layout) =>
       pickBackward(gradOutput, logProbs, grad, layout).logSoftmaxBackward(gradOutput, logProbs, grad, layout),
     softmaxBackward: (gradOutput, probs, grad, layout) =>
       pickBackward(gradOutput, probs, grad, layout).softmaxBackward(gradOutput, probs, grad, layout),
     crossEntropy: (logits, targets, terms, losses, layout) =>
-      pickLoss(logits, targets, terms, layout, undefined).crossEntropy(logits, targets, terms, losses, layout),
+      pickLoss(logits, targets, terms, layout).crossEntropy(logits, targets, terms, losses, layout),
     crossEntropyBackward: (logits, targets, terms, scales, losses, grad, layout) =>
       pickLoss(logits, targets, terms, layout, grad).crossEntropyBackward(
         logits,

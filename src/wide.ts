@@ -19,10 +19,7 @@ const OPERAND_BYTES = ELEMENTS * 8;
 export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
   /** The blocks of rows that arrays go in. */
   const blocksFor = (arrays: readonly Floats["data"][], layout: Layout): readonly Block[] =>
-    blocksOf(
-      layout,
-      arrays.every((array) => arena.holds(array)),
-    );
+    blocksOf(layout, () => arrays.every((array) => arena.holds(array)));
 
   const forward = (kernel: "log_softmax_wide" | "softmax_wide", x: Floats, y: ResultArray, layout: Layout): void => {
     for (const block of blocksFor([x.data, y], layout)) {
