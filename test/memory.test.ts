@@ -323,6 +323,20 @@ describeBackends("memory", (core, backend) => {
     for (const tensor of [x, bystander]) tensor.dispose();
   });
 
+  test("results of either width come from one place in turn", () => {
+    const { logits, shape } = batchOf("normal", { rows: 5, classes: 16 });
+    const doubles = Float64Array.from(logits);
+    const fresh = createCore({ backend });
+    const want = fresh.softmax(logits, { shape });
+    fresh.dispose();
+    for (let i = 0; i < 2; i++) {
+      expectSameBits("float32", core.softmax(logits, { shape }), want);
+      core.softmax(doubles, { shape }).forEach((value, j) => {
+        expect(value).toBeCloseTo(at(want, j), 6);
+      });
+    }
+  });
+
   test("calls leave the tensors that they are not given alone", () => {
     const batches = SHAPES.map((shape) => batchOf("normal", shape));
     const bystanders = [1, 3, 64, 1000].map((length) => core.tensor([length]));
