@@ -2,7 +2,7 @@
  * How far ahead of what they work on loops touch the memory, in bytes. The processor's own prefetching ends at each
  * page; what is touched before it gets there waits less.
  */
-const AHEAD: usize = 2048;
+export const AHEAD: usize = 2048;
 
 /** Loads, stores and horizontal steps that the rows share. A tail is the 1 to 3 floats behind the last whole vector. */
 export abstract class Lanes {

@@ -14,7 +14,7 @@
 import { Exp, FAR, HEADROOM } from "./exp";
 import { Logits, size_of, value_at } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
-import { Lanes } from "./lanes";
+import { AHEAD, Lanes } from "./lanes";
 import { widen } from "./widen";
 
 /** How many values a tile holds. */
@@ -276,9 +276,13 @@ function exponentials(from: usize, step: usize, to: usize, n: i32): bool {
   const bias = v128.load(RANGE);
   const bytes = (<usize>stretch_of(n)) << 2;
   let turns = i32x4.splat(0);
+  const end = Lanes.end_of_memory();
   for (let k = stretches(n); k > 0; k--, from += step, to += between) {
+    // A stretch is often part of a page: the one after the next is touched instead of what lies behind.
+    const ahead = from + (whole ? AHEAD : 2 * step);
     let i: usize = 0;
     for (; i + 32 <= bytes; i += 32) {
+      load<u32>(min(ahead + i, end));
       const x = v128.load(from + i);
       const y = v128.load(from + i, 16);
       const s = Exp.turns(x, bias, log2e);
