@@ -12,11 +12,15 @@ static inline __m128 pmin(__m128 a, __m128 b) { return _mm_min_ps(b, a); }
 #define AHEAD 512
 #define TOUCHED (AHEAD + 32)
 
-// Touches two lines of the cache ahead: loads, since a prefetch gives up where the page is not known yet.
-static inline void touch(const float *at) {
+// Touches a line of the cache ahead, or two: loads, since a prefetch gives up where the page is not known yet.
+static inline void touch_line(const float *at) {
   const volatile float *ahead = at + AHEAD;
   (void)ahead[0];
-  (void)ahead[16];
+}
+
+static inline void touch(const float *at) {
+  touch_line(at);
+  touch_line(at + 16);
 }
 
 static inline float lanes_max(__m128 v) {

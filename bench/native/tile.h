@@ -18,7 +18,7 @@
 #define ROOM_ALONE 22.0f
 #define TINY 0x1p-126
 
-static _Alignas(64) float TILE[VALUES + 4];
+static _Alignas(64) float TILE[VALUES + 4 + TOUCHED];
 static _Alignas(64) float OWN[ENOUGH + 4], FACTORS[ENOUGH + 4], GRADIENTS[ENOUGH + 4], NEAR[ENOUGH + 4], REST[ENOUGH + 4];
 static _Alignas(64) int32_t AT[ENOUGH + 4], KEPT[ENOUGH + 4];
 
@@ -70,6 +70,7 @@ static int exponentials(const float *from, int n) {
   __m128 turns = _mm_setzero_ps();
   int i = 0;
   for (; i + 8 <= n; i += 8) {
+    touch_line(from + i);
     const __m128 x = _mm_loadu_ps(from + i), y = _mm_loadu_ps(from + i + 4);
     const __m128 s = exp_turns(x, bias), t = exp_turns(y, bias);
     turns = _mm_or_ps(turns, _mm_or_ps(s, t));
