@@ -445,11 +445,14 @@ function compute_gradients(scales: usize, scaleStride: usize): bool {
   const zero = f64x2.splat(0);
   const sizeOf = i32x4.splat(0x7fffffff);
   const last = i32x4.splat(1);
+  let scale = v128.load64_splat(scales);
   let sizes = i32x4.splat(-1);
   for (let q: usize = 0; q < (<usize>count) << 2; q += 8) {
-    const next = (q >> 2) + 1 < <usize>count ? scaleStride : 0;
-    const scale = v128.load64_lane(scales + next, v128.load64_splat(scales), 1);
-    scales += scaleStride << 1;
+    if (scaleStride !== 0) {
+      const next = (q >> 2) + 1 < <usize>count ? scaleStride : 0;
+      scale = v128.load64_lane(scales + next, v128.load64_splat(scales), 1);
+      scales += scaleStride << 1;
+    }
     const factor = f64x2.div(f64x2.mul(scale, v128.load(q << 1, INVERSES)), f64x2.add(one, v128.load(q << 1, ODDS)));
     // By the upper words; 0 counts as the largest.
     sizes = i32x4.min_u(sizes, i32x4.sub(v128.and(factor, sizeOf), last));

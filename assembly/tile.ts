@@ -75,7 +75,7 @@ const FIRST = memory.data<i32>([-1, 0, 0, 0, -1, -1, 0, 0, -1, -1, -1, 0, -1, -1
 
 /** How many rows there are: so many blocks of so many positions. */
 export let count: i32 = 0;
-export let blocks: i32 = 0;
+let blocks: i32 = 0;
 export let positions: i32 = 0;
 /** Whether the tile is one stretch of its array, and whether in it the classes of a row are neighbours. */
 export let whole: bool = false;
@@ -83,7 +83,7 @@ export let along: bool = false;
 /** Where it begins in an array, in values, and how far a row's classes are apart there, and, in bytes, in the tile. */
 let start: usize = 0;
 export let classStride: usize = 1;
-export let pitch: usize = 4;
+let pitch: usize = 4;
 /** How many classes it holds at once. */
 export let chunk: i32 = 0;
 /** The array that its exponentials are kept in where that is the result's, else 0; how far their classes are apart, in bytes. */
