@@ -31,20 +31,15 @@ import {
   row_kind,
   row_out,
   row_take,
-  SUMS,
   TILE,
   tile_again,
   tile_again_but_for_done,
   tile_begin,
-  tile_exp,
-  tile_less,
-  tile_refer,
-  tile_scale,
-  tile_scale_offset,
-  tile_sum,
-  unit,
   whole,
 } from "./tile";
+import { tile_exp, tile_refer, unit } from "./tile-exp";
+import { tile_less, tile_scale, tile_scale_offset } from "./tile-scale";
+import { SUMS, tile_sum } from "./tile-sum";
 import { Wide } from "./wide";
 import { widen } from "./widen";
 

@@ -19,22 +19,15 @@ import {
   row_kind,
   row_out,
   row_take,
-  SECOND,
-  SPREAD,
-  SUMS,
-  spread,
   step_of,
   stretch_of,
   stretches,
   tile_again,
   tile_begin,
-  tile_exp,
-  tile_is_near,
-  tile_refer,
-  tile_scale,
-  tile_sum,
-  unit,
 } from "./tile";
+import { tile_exp, tile_refer, unit } from "./tile-exp";
+import { SECOND, SPREAD, spread, tile_scale } from "./tile-scale";
+import { SUMS, tile_is_near, tile_sum } from "./tile-sum";
 import { Wide } from "./wide";
 
 // One number a row: what is taken off its logits, in two parts, or what its values are multiplied by.

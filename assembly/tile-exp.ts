@@ -1,0 +1,163 @@
+/** The exponentials of a tile, of all its logits as they lie, relative to one reference. */
+import { Exp, FAR, HEADROOM } from "./exp";
+import { Logits } from "./half";
+import { FLOAT16, FLOAT32 } from "./kinds";
+import { AHEAD, Lanes } from "./lanes";
+import {
+  between,
+  classStride,
+  count,
+  floats_of,
+  held,
+  pitch,
+  place,
+  step_of,
+  stretch_of,
+  stretches,
+  TILE,
+  whole,
+} from "./tile";
+
+/** No logit is taken for more than 2^REACH, which is too much. */
+const REACH: f32 = 124;
+
+/**
+ * By how many bits exponentials are larger than HEADROOM alone makes them: room for rows of lesser and of larger logits
+ * than the one that the reference is of, or by itself for a target that is less likely than others.
+ */
+const ROOM: f32 = 52;
+const ROOM_ALONE: f32 = 22;
+
+/** FAR, and what a target may be away from the reference: 52 bits, and 50 more by its odds. */
+const FARTHER: f32 = 600;
+
+/** What takes the reference off logits, and between what they are clamped. */
+const RANGE = memory.data(48, 16);
+
+/** How many tiles in turn are clamped from the beginning, after one that had to be. */
+const WARINESS: i32 = 8;
+let wary: i32 = 0;
+
+/** 2^m: what its exponentials are relative to, but for κ. */
+export let unit: f64 = 1;
+
+/**
+ * Chooses what the tile's exponentials are relative to: one of its logits, or 0 where that is far out or none. A row by
+ * itself may be somewhat farther out: it is no other way than with others that it passes.
+ */
+export function tile_refer(logit: f32): void {
+  const isAlone = count === 1;
+  const isNear = abs(logit) < (isAlone ? FARTHER : FAR);
+  const m = nearest(isNear ? logit * <f32>1.44269504 : 0) - HEADROOM - (isAlone ? ROOM_ALONE : ROOM);
+  unit = reinterpret<f64>((1023 + <i64>m) << 52);
+  const v = f32x4.splat(m);
+  v128.store(RANGE, Exp.bias(v));
+  v128.store(RANGE, Exp.lowest(v), 16);
+  v128.store(RANGE, f32x4.splat((m + REACH) * <f32>0.693147182), 32);
+}
+
+/** Takes the exponentials of the classes from `first` to `first + n`. */
+export function tile_exp(logits: usize, kind: i32, first: i32, n: i32): void {
+  const step = step_of(kind);
+  const to = held(first);
+  if (wary > 0) {
+    wary--;
+  } else {
+    if (kind === FLOAT32 || stretch_of(n) < 8) {
+      if (exponentials(floats_of(logits, kind, first, n), step, to, n)) return;
+    } else {
+      const from = place(logits, 2, first);
+      if (kind === FLOAT16 ? exponentials_of<i16>(from, to, n) : exponentials_of<u16>(from, to, n)) return;
+    }
+    wary = WARINESS;
+  }
+  clamp(floats_of(logits, kind, first, n), step, n);
+  exponentials(TILE, pitch, to, n);
+}
+
+/** Takes logits to the tile that are clamped to what is in range. */
+function clamp(from: usize, step: usize, n: i32): void {
+  const lowest = v128.load(RANGE, 16);
+  const highest = v128.load(RANGE, 32);
+  const length = stretch_of(n);
+  let tile = TILE;
+  for (let k = stretches(n); k > 0; k--, from += step, tile += pitch) {
+    for (let i = 0; i < length; i += 4) {
+      const at = (<usize>i) << 2;
+      v128.store(tile + at, f32x4.pmin(f32x4.pmax(Lanes.get(from + at, length - i), lowest), highest));
+    }
+  }
+}
+
+/** Whether all were in range. */
+function exponentials(from: usize, step: usize, to: usize, n: i32): bool {
+  const log2e = Exp.log2e();
+  const ln2 = Exp.ln2();
+  const ln2Rest = Exp.ln2_rest();
+  const c4 = Exp.coefficient(4);
+  const c3 = Exp.coefficient(3);
+  const c2 = Exp.coefficient(2);
+  const c1 = Exp.coefficient(1);
+  const c0 = Exp.coefficient(0);
+  const bias = v128.load(RANGE);
+  const bytes = (<usize>stretch_of(n)) << 2;
+  let turns = i32x4.splat(0);
+  const end = Lanes.end_of_memory();
+  for (let k = stretches(n); k > 0; k--, from += step, to += between) {
+    // A stretch is often part of a page: the one after the next is touched instead of what lies behind.
+    const ahead = from + (whole ? AHEAD : 2 * step);
+    let i: usize = 0;
+    for (; i + 32 <= bytes; i += 32) {
+      load<u32>(min(ahead + i, end));
+      const x = v128.load(from + i);
+      const y = v128.load(from + i, 16);
+      const s = Exp.turns(x, bias, log2e);
+      const t = Exp.turns(y, bias, log2e);
+      turns = v128.or(turns, v128.or(s, t));
+      v128.store(to + i, f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s)));
+      v128.store(to + i, f32x4.mul(Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)), 16);
+    }
+    for (; i < bytes; i += 16) {
+      const left = <i32>(bytes - i) >> 2;
+      const x = left < 4 ? Lanes.load_tail(from + i, left, load<f32>(RANGE, 16)) : v128.load(from + i);
+      const t = Exp.turns(x, bias, log2e);
+      turns = v128.or(turns, t);
+      v128.store(to + i, f32x4.mul(Exp.rest(x, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)));
+    }
+  }
+  return Exp.is_right(turns);
+}
+
+/** The same from halves, at least eight a stretch, the last of which are taken as a whole vector once more. */
+function exponentials_of<T>(from: usize, to: usize, n: i32): bool {
+  const places = Logits.places();
+  const scale = Logits.scale();
+  const log2e = Exp.log2e();
+  const ln2 = Exp.ln2();
+  const ln2Rest = Exp.ln2_rest();
+  const c4 = Exp.coefficient(4);
+  const c3 = Exp.coefficient(3);
+  const c2 = Exp.coefficient(2);
+  const c1 = Exp.coefficient(1);
+  const c0 = Exp.coefficient(0);
+  const bias = v128.load(RANGE);
+  const step = classStride << 1;
+  const last = ((<usize>stretch_of(n)) << 2) - 32;
+  let turns = i32x4.splat(0);
+  for (let k = stretches(n); k > 0; k--, from += step, to += between) {
+    for (let i: usize = 0; ; i = min(i + 32, last)) {
+      const v = v128.load(from + (i >> 1));
+      const u = Logits.upper<T>(v, places);
+      const l = Logits.lower<T>(v, from);
+      const x = Logits.first<T>(u, l, scale);
+      const y = Logits.second<T>(u, l, scale);
+      const s = Exp.turns(x, bias, log2e);
+      const t = Exp.turns(y, bias, log2e);
+      turns = v128.or(turns, v128.or(s, t));
+      v128.store(to + i, f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s)));
+      v128.store(to + i, f32x4.mul(Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)), 16);
+      if (i === last) break;
+    }
+  }
+  return Exp.is_right(turns);
+}
