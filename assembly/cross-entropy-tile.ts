@@ -133,7 +133,7 @@ export function cross_entropy_forward_backward_tile(
   return total;
 }
 
-/** Takes the exponentials of the others, which stay in the tile if it holds all, and the odds; whether these are good. */
+/** Takes the exponentials of the others, which stay if the tile holds all, and the odds; whether these are good. */
 function take(logits: usize, kind: i32, targets: usize, classes: i32, ignoreIndex: i32, smooth: bool): bool {
   const reference = read_targets(logits, kind, targets, classes, ignoreIndex);
   if (smooth) compute_means(logits, kind, classes);

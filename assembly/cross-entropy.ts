@@ -96,7 +96,6 @@ export function cross_entropy_forward_backward(
     } else {
       const at = logits + <usize>target * size;
       const x = value_at(at, kind);
-      // In place, what the mean is of is about to be overwritten.
       const mean = smoothing === 0 ? 0 : mean_above(logits, kind, classes, x);
       const sum = whole_exp(logits, kind, grad, classes, at);
       const odds = odds_against(relativeTo, sum, x);
@@ -177,9 +176,4 @@ export function target_gradient(error: f64): f32 {
 /** What the exponentials of the others, which sum to `sum`, are multiplied by to sum to `error`. */
 export function row_factor(error: f64, sum: f64): f64 {
   return sum === 0 ? error : error / sum;
-}
-
-/** The same where the sum is not far from 1. */
-export function gradient_factor(error: f64, sum: f64): f32 {
-  return <f32>row_factor(error, sum);
 }

@@ -66,7 +66,7 @@ export function is_settled(top: f32, sum: f64): bool {
 }
 
 /** Whether a row may be taken relative to this logit as it is. */
-export function is_near(top: f32): bool {
+function is_near(top: f32): bool {
   return top > -Infinity && shift_of(top) === 0;
 }
 
@@ -144,7 +144,7 @@ export function row_exp_sum(logits: usize, kind: i32, n: i32, max: f32, sum: f64
 }
 
 /** Writes e^x · 2^-m for n logits to `out`, which is apart from them, m being the reference of `max`; returns their sum. */
-export function row_exp(logits: usize, kind: i32, out: usize, n: i32, max: f32): f64 {
+function row_exp(logits: usize, kind: i32, out: usize, n: i32, max: f32): f64 {
   const m = reference(max);
   const shift = shift_of(max);
   const stride = <usize>BLOCK * size_of(kind);
@@ -246,17 +246,17 @@ export function row_scale_offset(values: usize, n: i32, factor: f64, offset: f32
 }
 
 /**
- * A factor as float32. Where the sum of a row is huge it can be too small for that: then 2^-64 of it goes to the values
- * beforehand.
+ * A factor as float32. Where the sum of a row is huge, or the row all but certain, it can be too small for that: then 2^-64
+ * of it goes to the values beforehand, as often as it takes.
  */
 function within_float32(values: usize, n: i32, factor: f64): v128 {
   if (factor === 0 || !(abs(factor) < 7.888609052210118e-31)) return f32x4.splat(<f32>factor); // 2^-100
   row_scale(values, n, 5.421010862427522e-20); // 2^-64
-  return f32x4.splat(<f32>(factor * 1.8446744073709552e19)); // 2^64
+  return within_float32(values, n, factor * 1.8446744073709552e19); // 2^64
 }
 
 /** Writes e^x · 2^-m · factor + offset for n logits: a segment of a softmax or of a gradient. */
-export function row_exp_scaled(logits: usize, kind: i32, out: usize, n: i32, max: f32, factor: f32, offset: f32): void {
+export function row_exp_scaled(logits: usize, kind: i32, out: usize, n: i32, max: f32, factor: f64, offset: f32): void {
   row_exp(logits, kind, out, n, max);
   if (offset === 0) row_scale(out, n, factor);
   else row_scale_offset(out, n, factor, offset);

@@ -110,11 +110,6 @@ export abstract class Exp {
     return v128.load32_splat(TABLE + ((3 + power) << 2));
   }
 
-  /** The references of rows whose maxima, less what they are shifted by, these are. */
-  @inline static reference(near: v128): v128 {
-    return f32x4.sub(f32x4.nearest(f32x4.mul(near, f32x4.splat(1.44269504))), f32x4.splat(HEADROOM));
-  }
-
   /** The magic number that takes the references m off the exponents. */
   @inline static bias(m: v128): v128 {
     return f32x4.add(f32x4.splat(2), f32x4.mul(f32x4.sub(f32x4.splat(127), m), f32x4.splat(ULP)));

@@ -70,7 +70,7 @@ export abstract class Logits {
 }
 
 /** The bits of a logit. */
-export function bits_at(at: usize, kind: i32): u32 {
+function bits_at(at: usize, kind: i32): u32 {
   return kind === FLOAT32 ? load<u32>(at) : <u32>load<u16>(at);
 }
 

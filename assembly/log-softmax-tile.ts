@@ -117,7 +117,7 @@ export function softmax_forward_tile(
   }
 }
 
-/** Takes the exponentials, which stay in the tile if it holds all, and their sums; whether these are within bounds. */
+/** Takes the exponentials, which stay if the tile holds all, and their sums; whether these are within bounds. */
 function take(logits: usize, kind: i32, classes: i32, spare: usize): bool {
   if (count > 1) tile_refer(row_top(place(logits, size_of(kind), 0), kind, stretch_of(min(chunk, classes))));
   else tile_refer(row_max(row_bring(logits, kind, classes, spare), row_kind(kind), classes));

@@ -46,7 +46,7 @@ export function spread(numbers: usize, to: usize): usize {
   return to;
 }
 
-/** Writes the tile's values, each multiplied by its row's factor, to the classes from `first` to `first + n` of an array. */
+/** Writes what is held of the classes from `first` to `first + n`, each multiplied by its row's factor, to an array. */
 export function tile_scale(factors: usize, out: usize, first: i32, n: i32): void {
   const to = place(out, 4, first);
   if (along && chunk > 1) scale_along(factors, to);

@@ -29,7 +29,7 @@ const NARROWEST = 16;
 
 /**
  * Cuts a layout into blocks: as many whole outer positions as fill one, or, where one of them is too much, some of its
- * inner positions. `isResident` says whether all arrays lie in the memory, the result apart, where nothing needs to be
+ * inner positions. `isResident` says whether all arrays are computed on where they lie, so that nothing needs to be
  * brought.
  */
 export function blocksOf(layout: Layout, isResident: () => boolean): readonly Block[] {

@@ -88,9 +88,10 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       let total = 0;
       for (const block of blocksOf(layout, () => arena.holds(logits.data))) {
         const { row, rows, classes, inner, stride } = block;
-        const x = bringBlock(arena, logits.data, block, arena.first);
-        const y = arena.bringTargets(classTargets, row, rows);
         const to = placeLosses(losses, block);
+        // Of one class there are as many losses as logits: they may be asked for in the same place.
+        const x = bringBlock(arena, logits.data, block, arena.first, to);
+        const y = arena.bringTargets(classTargets, row, rows);
         total = isTiled(layout, MANY_FOR_LOSSES)
           ? kernels.cross_entropy_forward_tile(
               x,

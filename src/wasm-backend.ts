@@ -31,9 +31,11 @@ export function wasmBackend(name: WasmName): Backend {
 
   /**
    * Who computes on rows; `isResident` says whether all arrays lie in the memory, the result apart from the logits. The
-   * lean kernels have to bring a row together in the scratch now and then, unless its classes are neighbours.
+   * lean kernels have to bring a row together in the scratch now and then, unless its classes are neighbours. Rows of no
+   * class are for none of them.
    */
   const pick = (isLean: boolean, { classes, inner }: Layout, isResident: () => boolean): RowEngine => {
+    if (classes === 0) return scalar;
     if (classes <= LONGEST_ROW) return isLean ? lean : wide();
     if (isResident()) return isLean && inner === 1 ? lean : wide();
     return isLean && inner === 1 ? long : scalar;

@@ -208,4 +208,46 @@ describeBackends("edges", (core) => {
       expect(Array.from(grad, Number.isNaN)).toEqual([true, true, true, false, false, false]);
     }
   });
+
+  test("rows of no class have no probability, and a log-sum-exp of -Infinity", () => {
+    for (const [shape, axis] of [
+      [[3, 0], 1],
+      [[0, 0], 1],
+      [[3, 0, 2], 1],
+      [[2, 0, 9000], 1],
+    ] as const) {
+      const rows = shape.reduce((size: number, length, i) => (i === axis ? size : size * length), 1);
+      const none = floats();
+      expect(core.softmax(none, { shape, axis })).toEqual(none);
+      expect(core.logSoftmax(none, { shape, axis })).toEqual(none);
+      expect(core.logSumExp(none, { shape, axis })).toEqual(new Float32Array(rows).fill(masked));
+      const targets = { data: new Int32Array(rows).fill(-100), shape: shape.filter((_, i) => i !== axis) };
+      const options = { shape, axis, reduction: "sum" } as const;
+      expect(core.crossEntropy(none, targets, options)).toBe(0);
+      expect(core.crossEntropyWithGrad(none, targets, options)).toEqual({ loss: 0, grad: none });
+    }
+  });
+
+  test("losses of one class go where the logits are", () => {
+    const x = core.tensor([4, 1]);
+    x.data.set([2, -3, 5, nan]);
+    core.crossEntropy(x, new Int32Array(4), { reduction: "none", zLoss: 1, out: x });
+    expect([...x.data]).toEqual([4, 9, 25, nan]);
+    x.dispose();
+  });
+
+  test("the gradient of an all but certain row keeps its precision", () => {
+    for (const classes of [24, 600]) {
+      for (const gradOutput of [1, 0.01]) {
+        const logits = new Float32Array(classes).fill(-130);
+        logits.set([72.5], 4);
+        logits.set([-70], 13);
+        logits.set([-7.5], 20);
+        const { grad } = core.crossEntropyWithGrad(logits, [4], { gradOutput });
+        const want = gradOutput * Math.exp(-7.5 - 72.5);
+        expect(Math.abs(at(grad, 20) / want - 1)).toBeLessThan(6e-7);
+        expect(Math.abs(-at(grad, 4) / want - 1)).toBeLessThan(6e-7);
+      }
+    }
+  });
 });

@@ -272,7 +272,7 @@ static void row_scale(float *values, int n, double factor);
 static float within_float32(float *values, int n, double factor) {
   if (factor == 0 || !(fabs(factor) < 0x1p-100)) return (float)factor;
   row_scale(values, n, 0x1p-64);
-  return (float)(factor * 0x1p64);
+  return within_float32(values, n, factor * 0x1p64);
 }
 
 static void row_scale(float *values, int n, double factor) {

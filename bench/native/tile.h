@@ -1,5 +1,5 @@
-// assembly/tile*.ts, log-softmax-tile.ts and cross-entropy-tile.ts in C: many rows of few classes at once, which lie next
-// to each other here, and so make one stretch.
+// assembly/tile.ts and tile-*.ts, log-softmax-tile.ts and cross-entropy-tile.ts in C: many rows of few classes at once,
+// which lie next to each other here, and so make one stretch.
 #pragma once
 #include "rows.h"
 
