@@ -146,9 +146,10 @@ function exponentials_of<T>(from: usize, to: usize, n: i32): bool {
   let turns = i32x4.splat(0);
   for (let k = stretches(n); k > 0; k--, from += step, to += between) {
     for (let i: usize = 0; ; i = min(i + 32, last)) {
-      const v = v128.load(from + (i >> 1));
+      const at = from + (i >> 1);
+      const v = v128.load(at);
       const u = Logits.upper<T>(v, places);
-      const l = Logits.lower<T>(v, from);
+      const l = Logits.lower<T>(v, at);
       const x = Logits.first<T>(u, l, scale);
       const y = Logits.second<T>(u, l, scale);
       const s = Exp.turns(x, bias, log2e);

@@ -97,9 +97,10 @@ export class Arena {
     return array.byteOffset !== 0 && array.buffer === this.#buffer;
   }
 
-  /** Whether both lie in this memory, and the result not where the array is. */
-  holdsApart(array: MemoryArray, result: MemoryArray): boolean {
-    return this.holds(array) && this.holds(result) && array.byteOffset !== result.byteOffset;
+  /** Whether an array lies in this memory, and so does the result, if there is one, but not where the array is. */
+  holdsApart(array: MemoryArray, result: MemoryArray | undefined): boolean {
+    if (!this.holds(array)) return false;
+    return result === undefined || (this.holds(result) && array.byteOffset !== result.byteOffset);
   }
 
   /** Where to compute `array` from `start`: where it lies, or in the scratch. */

@@ -35,15 +35,15 @@ const NARROWEST = 16;
 export function blocksOf(layout: Layout, isResident: () => boolean): readonly Block[] {
   const { outer, classes, inner } = layout;
   const rows = outer * inner;
+  if (rows === 0) return [];
   // A list of one needs nothing of what is asked and divided below, which small calls would feel.
-  if (rows === 0 || rows > BLOCK_ROWS || rows * classes > BLOCK_VALUES) return cut(layout, isResident());
+  if (rows > BLOCK_ROWS || rows * classes > BLOCK_VALUES) return cut(layout, isResident());
   return [{ row: 0, rows, classes, inner, start: 0, arrayStride: inner, stride: inner }];
 }
 
 function cut({ outer, classes, inner }: Layout, resident: boolean): readonly Block[] {
   const length = classes * inner;
   const blocks: Block[] = [];
-  if (outer * inner === 0) return blocks;
   if (inner <= BLOCK_ROWS && (resident || length <= LONGEST_ROW)) {
     const most = Math.floor(Math.min(BLOCK_ROWS / inner, BLOCK_VALUES / length));
     // Whole tiles of rows that follow each other: a sum over them does not depend on where blocks begin.

@@ -88,7 +88,8 @@ export function crossEntropy(
   const call = prepare(backend, logits, targets, options);
   const { values, layout, reduction } = call;
   checkNoOut(options?.out, reduction);
-  const losses = reduction === "none" ? placeResults(call, layout.rows, options?.out) : undefined;
+  const losses =
+    reduction === "none" ? placeResults("logits", call, call.terms.weight, layout.rows, options?.out) : undefined;
   const total = backend.crossEntropy(values, call.targets, call.terms, losses, layout);
   return losses ?? total / call.divisor;
 }
@@ -103,25 +104,27 @@ export function crossEntropyWithGrad(
   const call = prepare(backend, logits, targets, options);
   const { values, layout, reduction, divisor } = call;
   const gradOutput = checkRowGradOutput(options?.gradOutput, reduction, layout);
-  const grad = placeResults(call, values.data.length, options?.out, gradOutput);
+  const grad = placeResults("logits", call, call.terms.weight, values.data.length, options?.out, gradOutput);
   const losses = reduction === "none" ? makeResults(values.kind, layout.rows) : undefined;
   const scale = typeof gradOutput === "number" ? scaleOf(gradOutput, divisor) : gradOutput;
   const total = backend.crossEntropyBackward(values, call.targets, call.terms, scale, losses, grad, layout);
   return { loss: losses ?? total / divisor, grad };
 }
 
-/** Where results go: none of what is read while they are written may be in the way. */
-function placeResults(
-  { values, raw, terms }: Call,
+/** Where results go: none of what is read while they are written may be in the way. `name` is that of the values. */
+export function placeResults(
+  name: string,
+  { values, raw }: Pick<Call, "values" | "raw">,
+  weight: Float64Array | undefined,
   length: number,
   out: FloatArrayLike | undefined,
   gradOutput?: number | ResultArray,
 ): ResultArray {
   const results = checkOut(out, values.kind, length);
   if (out !== undefined) {
-    checkApart(results, "logits", values.data);
+    checkApart(results, name, values.data);
     if (ArrayBuffer.isView(raw.data)) checkApart(results, "targets", raw.data);
-    if (terms.weight) checkApart(results, "weight", terms.weight);
+    if (weight) checkApart(results, "weight", weight);
     if (typeof gradOutput === "object") checkApart(results, "gradOutput", gradOutput);
   }
   return results;

@@ -5,6 +5,7 @@ import {
   checkRowGradOutput,
   checkWeight,
   layOutClasses,
+  placeResults,
   weightOfKept,
 } from "./cross-entropy.js";
 import {
@@ -15,7 +16,6 @@ import {
   type ResultArray,
   readFloats,
 } from "./floats.js";
-import { checkApart, checkOut } from "./out.js";
 import {
   checkNoOut,
   checkNormalizer,
@@ -56,7 +56,8 @@ export function nllLoss(
   const call = prepare(backend, logProbs, targets, options);
   const { layout, reduction } = call;
   checkNoOut(options?.out, reduction);
-  const losses = reduction === "none" ? placeResults(call, layout.rows, options?.out) : undefined;
+  const losses =
+    reduction === "none" ? placeResults("logProbs", call, call.weight, layout.rows, options?.out) : undefined;
   const total = sumLosses(call, losses);
   return losses ?? total / call.divisor;
 }
@@ -71,7 +72,7 @@ export function nllLossWithGrad(
   const call = prepare(backend, logProbs, targets, options);
   const { values, layout, reduction, divisor } = call;
   const gradOutput = checkRowGradOutput(options?.gradOutput, reduction, layout);
-  const grad = placeResults(call, values.data.length, options?.out, gradOutput);
+  const grad = placeResults("logProbs", call, call.weight, values.data.length, options?.out, gradOutput);
   const losses = reduction === "none" ? makeResults(values.kind, layout.rows) : undefined;
   const total = sumLosses(call, losses);
   const scale = typeof gradOutput === "number" ? scaleOf(gradOutput, divisor) : apartFrom(grad, gradOutput);
@@ -83,23 +84,6 @@ export function nllLossWithGrad(
     grad[place] = 0 - s * weightAt(weight, target);
   });
   return { loss: losses ?? total / divisor, grad };
-}
-
-/** Where results go: none of what is read while they are written may be in the way. */
-function placeResults(
-  { values, raw, weight }: Call,
-  length: number,
-  out: FloatArrayLike | undefined,
-  gradOutput?: number | ResultArray,
-): ResultArray {
-  const results = checkOut(out, values.kind, length);
-  if (out !== undefined) {
-    checkApart(results, "logProbs", values.data);
-    if (ArrayBuffer.isView(raw.data)) checkApart(results, "targets", raw.data);
-    if (weight) checkApart(results, "weight", weight);
-    if (typeof gradOutput === "object") checkApart(results, "gradOutput", gradOutput);
-  }
-  return results;
 }
 
 interface Call {

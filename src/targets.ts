@@ -160,7 +160,7 @@ function checkIntegers(
   }
   // Where ignoreIndex is none of their values, none of them is ignored.
   const inRange = ignoreIndex >= -(2 ** 31) && ignoreIndex < 2 ** 32;
-  const signed = kindOf(data) === "Uint32Array" ? new Int32Array(data.buffer, data.byteOffset, data.length) : data;
+  const signed = kindOf(data) === "Uint32Array" ? new Int32Array(data.buffer, data.byteOffset, length) : data;
   return { data: signed, step: 1, ignoreIndex: inRange ? ignoreIndex | 0 : IGNORED, kept };
 }
 

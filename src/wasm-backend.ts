@@ -42,7 +42,7 @@ export function wasmBackend(name: WasmName): Backend {
   };
 
   const pickForward = (x: Floats, layout: Layout, y?: ResultArray): RowEngine =>
-    pick(x.kind !== "float64", layout, () => (y ? arena.holdsApart(x.data, y) : arena.holds(x.data)));
+    pick(x.kind !== "float64", layout, () => arena.holdsApart(x.data, y));
 
   const pickBackward = (g: Floats, y: Floats, grad: ResultArray, layout: Layout): RowEngine => {
     const isSingle = g.kind === "float32" && y.kind === "float32";
@@ -52,7 +52,7 @@ export function wasmBackend(name: WasmName): Backend {
 
   const pickLoss = (logits: Floats, targets: Targets, terms: Terms, layout: Layout, grad?: ResultArray): RowEngine => {
     if (terms.weight && terms.weight.length > LONGEST_ROW) return scalar;
-    const isResident = () => (grad ? arena.holdsApart(logits.data, grad) : arena.holds(logits.data));
+    const isResident = () => arena.holdsApart(logits.data, grad);
     if (!("soft" in targets)) return pick(isLean(logits, terms), layout, isResident);
     return pick(false, layout, () => isResident() && arena.holds(targets.soft.data));
   };
