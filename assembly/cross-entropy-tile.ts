@@ -2,10 +2,13 @@
  * The cross-entropy of class targets, a tile of rows at a time: the same formulas as in cross-entropy.ts, over the arrays
  * that tile.ts describes. `rows` counts outer · inner; targets, losses and scales hold one value a row.
  */
-import { cross_entropy_forward, cross_entropy_forward_backward } from "./cross-entropy";
+import { row_cross_entropy, weight_of } from "./cross-entropy";
 import {
   chunk,
   count,
+  isAgain,
+  long,
+  ONLY_SUMS,
   row_bring,
   row_kind,
   row_out,
@@ -16,6 +19,7 @@ import {
 } from "./tile";
 import { tile_exp, tile_refer } from "./tile-exp";
 import { compute_gradients, compute_gradients_of_terms, write_gradients } from "./tile-gradients";
+import { long_sums_of_others } from "./tile-long";
 import { add_losses, compute_means } from "./tile-losses";
 import { compute_odds, invert_targets, set_aside } from "./tile-odds";
 import { tile_sum } from "./tile-sum";
@@ -48,18 +52,17 @@ export function cross_entropy_forward_tile(
 ): f64 {
   const isPlain = weights === 0 && smoothing === 0 && zLoss === 0;
   for (let row = 0; row < rows; row += count) {
-    if (!tile_begin(row, rows - row, classes, inner, stride, 0)) continue;
+    if (!tile_begin(row, rows - row, classes, inner, stride, ONLY_SUMS)) continue;
     const y = targets + ((<usize>row) << 2);
     const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
     const isGood = take(logits, kind, y, classes, ignoreIndex, smoothing !== 0);
-    if (isGood || count > 1) {
+    if (isGood || !isAgain) {
       if (!isGood) set_aside();
       total = add_losses(y, weights, l, isPlain, smoothing, zLoss, total);
       if (!isGood) tile_again_but_for_done();
     } else {
       const x = row_bring(logits, kind, classes, spare);
-      const k = row_kind(kind);
-      total = cross_entropy_forward(x, k, y, weights, l, 1, classes, ignoreIndex, smoothing, zLoss, total);
+      total += row_alone(x, kind, y, weights, l, 0, 0, classes, smoothing, zLoss);
     }
   }
   return total;
@@ -92,7 +95,7 @@ export function cross_entropy_forward_backward_tile(
     const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
     const s = scales + <usize>row * scaleStride;
     const isGood = take(logits, kind, y, classes, ignoreIndex, smoothing !== 0);
-    if (isGood || count > 1) {
+    if (isGood || !isAgain) {
       if (!isGood) set_aside();
       const sum = add_losses(y, weights, l, isPlain, smoothing, zLoss, total);
       const isWritten = isPlain
@@ -105,32 +108,37 @@ export function cross_entropy_forward_backward_tile(
         continue;
       }
     }
-    if (count > 1) {
+    if (!isAgain) {
       tile_again();
     } else {
       const x = row_bring(logits, kind, classes, spare);
-      const k = row_kind(kind);
       const dx = row_out(grad, classes, spare);
-      total = cross_entropy_forward_backward(
-        x,
-        k,
-        y,
-        weights,
-        s,
-        l,
-        dx,
-        1,
-        classes,
-        ignoreIndex,
-        0,
-        smoothing,
-        zLoss,
-        total,
-      );
+      total += row_alone(x, kind, y, weights, l, s, dx, classes, smoothing, zLoss);
       row_take(grad, classes, dx);
     }
   }
   return total;
+}
+
+/** The loss of a row that is not within bounds, which is brought together, and unless `grad` is 0 its gradient. */
+function row_alone(
+  logits: usize,
+  kind: i32,
+  targets: usize,
+  weights: usize,
+  losses: usize,
+  scales: usize,
+  grad: usize,
+  classes: i32,
+  smoothing: f64,
+  zLoss: f64,
+): f64 {
+  const target = load<i32>(targets);
+  const weight = weight_of(weights, target);
+  const scale = grad === 0 ? 0 : load<f64>(scales);
+  const loss = row_cross_entropy(logits, row_kind(kind), target, weight, scale, grad, classes, smoothing, zLoss);
+  if (losses !== 0) store<f32>(losses, <f32>loss);
+  return loss;
 }
 
 /** Takes the exponentials of the others, which stay if the tile holds all, and the odds; whether these are good. */
@@ -138,6 +146,11 @@ function take(logits: usize, kind: i32, targets: usize, classes: i32, ignoreInde
   const reference = read_targets(logits, kind, targets, classes, ignoreIndex);
   if (smooth) compute_means(logits, kind, classes);
   tile_refer(reference);
+  if (long) {
+    invert_targets();
+    long_sums_of_others(logits, kind, targets);
+    return compute_odds();
+  }
   for (let first = 0; first < classes; first += chunk) {
     const n = min(chunk, classes - first);
     tile_exp(logits, kind, first, n);

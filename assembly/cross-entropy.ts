@@ -14,55 +14,18 @@
  *   loss = (1 - ε) · w · log(1 + odds) + ε · (log(1 + odds) - mean (x - x_y)) + z · lse²
  *   dx_j = scale · (T · p_j - ε / C)     dx_y = scale · (ε - ε / C - w · (1 - p_y) + 2z · lse · p_y)     T = w + 2z · lse
  */
-import { drift, log_reference, shift_of } from "./exp";
-import { log_of_sum, relativeTo, row_scale, row_scale_offset, whole_exp, whole_exp_sum } from "./exp-row";
+import { INVERSE_KAPPA, LN2, reference, shift_of, unit_of } from "./exp";
+import { log_of_sum, relativeTo, row_scale, row_scale_offset, whole_exp } from "./exp-row";
 import { size_of, value_at } from "./half";
 import { row_sum } from "./log-softmax";
-import { exp, log1p } from "./wide";
+import { log1p, scaled_exp } from "./wide";
 
 /**
- * Losses of whole rows, in nats; 0 for a row whose target is `ignoreIndex`, which is not looked at. Returns `total` plus
- * their sum, added in the rows' order: blocks of rows come to the same bits as all rows at once. `weights` are those of
- * the classes, or 0 for none; `losses` is 0 where only the sum is wanted.
- */
-export function cross_entropy_forward(
-  logits: usize,
-  kind: i32,
-  targets: usize,
-  weights: usize,
-  losses: usize,
-  rows: i32,
-  classes: i32,
-  ignoreIndex: i32,
-  smoothing: f64,
-  zLoss: f64,
-  total: f64,
-): f64 {
-  const size = size_of(kind);
-  const stride = <usize>classes * size;
-  const wanted = losses !== 0;
-  for (let row = 0; row < rows; row++, logits += stride, targets += 4, losses += 4) {
-    const target = load<i32>(targets);
-    let loss: f64 = 0;
-    if (target !== ignoreIndex) {
-      const at = logits + <usize>target * size;
-      const x = value_at(at, kind);
-      const sum = whole_exp_sum(logits, kind, classes, at);
-      const odds = odds_against(relativeTo, sum, x);
-      const nll = target_loss(odds, relativeTo, sum, x);
-      const mean = smoothing === 0 ? 0 : mean_above(logits, kind, classes, x);
-      const lse = log_sum_exp(odds, nll, relativeTo, sum, x);
-      loss = row_loss(nll, mean, lse, weight_of(weights, target), smoothing, zLoss);
-    }
-    if (wanted) store<f32>(losses, <f32>loss);
-    total += loss;
-  }
-  return total;
-}
-
-/**
- * The same, and with it the gradient of Σ scale · loss, the rows' scales being float64 that stand `scaleStride` bytes
- * apart: a stride of 0 gives all rows the same. `grad` is apart from the logits.
+ * Losses of whole rows, in nats; 0 for a row whose target is `ignoreIndex`, which is not looked at. With them the gradient
+ * of Σ scale · loss, in `grad`, which is apart from the logits. The rows' scales are float64 that stand `scaleStride` bytes
+ * apart: a stride of 0 gives all rows the same. `weights` are those of the classes, or 0 for none; `losses` is 0 where
+ * only their sum is wanted. Returns `total` plus the losses, added in the rows' order: blocks of rows come to the same
+ * bits as all rows at once.
  */
 export function cross_entropy_forward_backward(
   logits: usize,
@@ -80,46 +43,60 @@ export function cross_entropy_forward_backward(
   zLoss: f64,
   total: f64,
 ): f64 {
-  const size = size_of(kind);
-  const stride = <usize>classes * size;
-  const wanted = losses !== 0;
+  const stride = <usize>classes * size_of(kind);
   const gradStride = (<usize>classes) << 2;
-  for (
-    let row = 0;
-    row < rows;
-    row++, logits += stride, targets += 4, scales += scaleStride, losses += 4, grad += gradStride
-  ) {
+  for (; rows > 0; rows--, logits += stride, targets += 4, scales += scaleStride, grad += gradStride) {
     const target = load<i32>(targets);
     let loss: f64 = 0;
     if (target === ignoreIndex) {
       memory.fill(grad, 0, gradStride);
     } else {
-      const at = logits + <usize>target * size;
-      const x = value_at(at, kind);
-      const mean = smoothing === 0 ? 0 : mean_above(logits, kind, classes, x);
-      const sum = whole_exp(logits, kind, grad, classes, at);
-      const odds = odds_against(relativeTo, sum, x);
-      const nll = target_loss(odds, relativeTo, sum, x);
-      const lse = log_sum_exp(odds, nll, relativeTo, sum, x);
       const weight = weight_of(weights, target);
-      const scale = load<f64>(scales);
-      // The factor is waited for: without a z-loss it does not wait for a logarithm.
-      const pull = zLoss === 0 ? 0 : 2 * zLoss * lse;
-      const factor = row_factor(error_of_others(scale, odds, weight, pull), sum);
-      if (smoothing === 0) row_scale(grad, classes, factor);
-      else row_scale_offset(grad, classes, factor, <f32>(-scale * (smoothing / <f64>classes)));
-      const error = error_of_target(scale, odds, weight, smoothing - smoothing / <f64>classes, pull);
-      store<f32>(grad + ((<usize>target) << 2), target_gradient(error));
-      loss = row_loss(nll, mean, lse, weight, smoothing, zLoss);
+      loss = row_cross_entropy(logits, kind, target, weight, load<f64>(scales), grad, classes, smoothing, zLoss);
     }
-    if (wanted) store<f32>(losses, <f32>loss);
+    if (losses !== 0) {
+      store<f32>(losses, <f32>loss);
+      losses += 4;
+    }
     total += loss;
   }
   return total;
 }
 
+/** The loss of one row, and unless `grad` is 0 its gradient. */
+export function row_cross_entropy(
+  logits: usize,
+  kind: i32,
+  target: i32,
+  weight: f64,
+  scale: f64,
+  grad: usize,
+  classes: i32,
+  smoothing: f64,
+  zLoss: f64,
+): f64 {
+  const at = logits + <usize>target * size_of(kind);
+  const x = value_at(at, kind);
+  const mean = smoothing === 0 ? 0 : mean_above(logits, kind, classes, x);
+  const sum = whole_exp(logits, kind, grad, classes, at);
+  const odds = odds_against(relativeTo, sum, x);
+  const nll = target_loss(odds, relativeTo, sum, x);
+  const lse = log_sum_exp(odds, nll, relativeTo, sum, x);
+  if (grad !== 0) {
+    // The factor is waited for: without a z-loss it does not wait for a logarithm.
+    const pull = zLoss === 0 ? 0 : 2 * zLoss * lse;
+    const share = smoothing / <f64>classes;
+    const factor = row_factor(error_of_others(scale, odds, weight, pull), sum);
+    if (smoothing === 0) row_scale(grad, classes, factor);
+    else row_scale_offset(grad, classes, factor, <f32>(-scale * share));
+    const error = error_of_target(scale, odds, weight, smoothing - share, pull);
+    store<f32>(grad + ((<usize>target) << 2), target_gradient(error));
+  }
+  return row_loss(nll, mean, lse, weight, smoothing, zLoss);
+}
+
 /** The mean of a row's logits, each less the target's `x`. */
-function mean_above(logits: usize, kind: i32, classes: i32, x: f32): f64 {
+export function mean_above(logits: usize, kind: i32, classes: i32, x: f32): f64 {
   return row_sum(logits, kind, classes, <f64>(x > -Infinity ? x : 0), 0) / <f64>classes;
 }
 
@@ -129,12 +106,13 @@ export function weight_of(weights: usize, target: i32): f64 {
 
 /**
  * The odds against the target, the others having exponentials that sum to `sum` relative to `max`. NaN where any of them
- * is NaN or +Infinity, or all are -Infinity; Infinity also where float64 ends.
+ * is NaN or +Infinity, or all are -Infinity; Infinity also where float64 ends. By the same ln 2 as the exponentials of the
+ * others, and to the bits of a tile's odds (tile-odds.ts).
  */
 export function odds_against(max: f32, sum: f64, target: f32): f64 {
   if (max === Infinity || target === Infinity) return NaN;
   if (sum === 0) return target > -Infinity ? 0 : NaN;
-  return sum * (1 + drift(sum)) * exp(<f64>shift_of(max) - <f64>target + log_reference(max));
+  return sum * scaled_exp(unit_of(reference(max)) * INVERSE_KAPPA, <f64>shift_of(max) - <f64>target, LN2);
 }
 
 /** log(1 + odds), or where the odds are beyond float64 what they are the exponential of. */

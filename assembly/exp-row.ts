@@ -124,8 +124,11 @@ function least_of_halves(at: usize, end: usize): u32 {
  */
 export function row_exp_sum(logits: usize, kind: i32, n: i32, max: f32, sum: f64): f64 {
   if (max === Infinity) return has_nan(logits, kind, n) ? NaN : sum + Infinity;
-  const m = reference(max);
-  const shift = shift_of(max);
+  return exp_sum_from(logits, kind, n, reference(max), shift_of(max), sum);
+}
+
+/** The same relative to 2^m, of logits less a shift. */
+export function exp_sum_from(logits: usize, kind: i32, n: i32, m: f32, shift: f32, sum: f64): f64 {
   const stride = <usize>BLOCK * size_of(kind);
   let lean = begin_lean(shift);
   for (; n > 0; n -= BLOCK, logits += stride) {
@@ -166,44 +169,29 @@ function row_exp(logits: usize, kind: i32, out: usize, n: i32, max: f32): f64 {
 }
 
 /**
- * Σ e^x · 2^-m over a row of n logits but for the one at `hole`, 0 for none. `relativeTo` says afterwards whose
- * reference m is.
+ * Writes e^x · 2^-m for a row of n logits to `out`, 0 for nowhere; returns their sum without the one at `hole`, 0 for none,
+ * in whose place what is written means nothing. `relativeTo` says afterwards whose reference m is.
  */
-export function whole_exp_sum(logits: usize, kind: i32, n: i32, hole: usize): f64 {
-  const own = open_hole(hole, kind);
-  const top = row_top(logits, kind, n);
-  let sum: f64 = Infinity;
-  if (is_near(top)) {
-    fill_hole(hole, kind, top);
-    sum = row_exp_sum(logits, kind, n, top, 0);
-  }
-  relativeTo = top;
-  if (!is_settled(top, sum)) {
-    open_hole(hole, kind);
-    relativeTo = row_max(logits, kind, n);
-    sum = row_exp_sum(logits, kind, n, relativeTo, 0);
-  }
-  close_hole(hole, kind, own);
-  return sum;
-}
-
-/** The same, and writes the exponentials to `out`; what it writes for the one at `hole` means nothing. */
 export function whole_exp(logits: usize, kind: i32, out: usize, n: i32, hole: usize): f64 {
   const own = open_hole(hole, kind);
   const top = row_top(logits, kind, n);
   let sum: f64 = Infinity;
   if (is_near(top)) {
     fill_hole(hole, kind, top);
-    sum = row_exp(logits, kind, out, n, top);
+    sum = exp_of_row(logits, kind, out, n, top);
   }
   relativeTo = top;
   if (!is_settled(top, sum)) {
     open_hole(hole, kind);
     relativeTo = row_max(logits, kind, n);
-    sum = row_exp(logits, kind, out, n, relativeTo);
+    sum = exp_of_row(logits, kind, out, n, relativeTo);
   }
   close_hole(hole, kind, own);
   return sum;
+}
+
+function exp_of_row(logits: usize, kind: i32, out: usize, n: i32, max: f32): f64 {
+  return out === 0 ? row_exp_sum(logits, kind, n, max, 0) : row_exp(logits, kind, out, n, max);
 }
 
 /** Puts -Infinity in the place of a logit that is left out, and returns its own bits. */

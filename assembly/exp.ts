@@ -73,9 +73,22 @@ export function shift_of(max: f32): f32 {
   return abs(max) < FAR || max === -Infinity ? 0 : max;
 }
 
+/**
+ * x · log2 e as an even integer. What is halfway between two integers goes to the one that is even with the reference taken
+ * off it; so references are all even, or all odd.
+ */
+export function even_turns(x: f32): f32 {
+  return nearest(x * <f32>0.721347521) * 2;
+}
+
 /** The reference m of a row that was shifted by `shift_of(max)`; finite also for a row of only -Infinity. */
 export function reference(max: f32): f32 {
-  return nearest((max === -Infinity ? <f32>0 : max - shift_of(max)) * <f32>1.44269504) - HEADROOM;
+  return even_turns(max === -Infinity ? 0 : max - shift_of(max)) - HEADROOM;
+}
+
+/** 2^m */
+export function unit_of(m: f32): f64 {
+  return reinterpret<f64>((1023 + <i64>m) << 52);
 }
 
 /**

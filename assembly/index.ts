@@ -7,7 +7,6 @@
  */
 
 export {
-  cross_entropy_forward,
   cross_entropy_forward_backward,
   error_of_others,
   error_of_target,
@@ -26,7 +25,6 @@ export { exchange, mask_of, value_of } from "./half";
 export {
   log_softmax_backward,
   log_softmax_forward,
-  log_sum_exp_forward,
   log_sum_exp_of,
   row_dot,
   row_log_softmax,

@@ -7,13 +7,16 @@ import { LN2, LOG_KAPPA } from "./exp";
 import { row_max, row_top } from "./exp-row";
 import { size_of } from "./half";
 import { Lanes } from "./lanes";
-import { log_softmax_forward, log_sum_exp_forward, softmax_forward } from "./log-softmax";
+import { log_softmax_forward, row_log_sum_exp, softmax_forward } from "./log-softmax";
 import {
   array_step,
   chunk,
   count,
   floats_of,
   holds_all,
+  isAgain,
+  long,
+  ONLY_SUMS,
   place,
   row_bring,
   row_kind,
@@ -26,6 +29,7 @@ import {
   tile_begin,
 } from "./tile";
 import { tile_exp, tile_refer, unit } from "./tile-exp";
+import { long_sums } from "./tile-long";
 import { SECOND, SPREAD, spread, tile_scale } from "./tile-scale";
 import { SUMS, tile_is_near, tile_sum } from "./tile-sum";
 import { Wide } from "./wide";
@@ -45,16 +49,16 @@ export function log_sum_exp_forward_tile(
   spare: usize,
 ): void {
   for (let row = 0; row < rows; row += count) {
-    if (!tile_begin(row, rows - row, classes, inner, stride, 0)) continue;
+    if (!tile_begin(row, rows - row, classes, inner, stride, ONLY_SUMS)) continue;
     const to = lse + ((<usize>row) << 2);
     if (take(logits, kind, classes, spare)) {
       compute_logarithms();
       memory.copy(to, NUMBERS, (<usize>count) << 2);
-    } else if (count > 1) {
+    } else if (!isAgain) {
       tile_again();
     } else {
       const x = row_bring(logits, kind, classes, spare);
-      log_sum_exp_forward(x, row_kind(kind), to, 1, classes);
+      store<f32>(to, row_log_sum_exp(x, row_kind(kind), classes));
     }
   }
 }
@@ -76,7 +80,7 @@ export function log_softmax_forward_tile(
       for (let first = 0; first < classes; first += chunk) {
         subtract_logarithms(logits, kind, logProbs, first, min(chunk, classes - first));
       }
-    } else if (count > 1) {
+    } else if (!isAgain) {
       tile_again();
     } else {
       const x = row_bring(logits, kind, classes, spare);
@@ -106,7 +110,7 @@ export function softmax_forward_tile(
         if (!holds_all(classes)) tile_exp(logits, kind, first, n);
         tile_scale(NUMBERS, probs, first, n);
       }
-    } else if (count > 1) {
+    } else if (!isAgain) {
       tile_again();
     } else {
       const x = row_bring(logits, kind, classes, spare);
@@ -119,8 +123,12 @@ export function softmax_forward_tile(
 
 /** Takes the exponentials, which stay if the tile holds all, and their sums; whether these are within bounds. */
 function take(logits: usize, kind: i32, classes: i32, spare: usize): bool {
-  if (count > 1) tile_refer(row_top(place(logits, size_of(kind), 0), kind, stretch_of(min(chunk, classes))));
-  else tile_refer(row_max(row_bring(logits, kind, classes, spare), row_kind(kind), classes));
+  if (isAgain) tile_refer(row_max(row_bring(logits, kind, classes, spare), row_kind(kind), classes));
+  else tile_refer(row_top(place(logits, size_of(kind), 0), kind, stretch_of(min(chunk, classes))));
+  if (long) {
+    long_sums(logits, kind);
+    return tile_is_near();
+  }
   for (let first = 0; first < classes; first += chunk) {
     const n = min(chunk, classes - first);
     tile_exp(logits, kind, first, n);

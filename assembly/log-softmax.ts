@@ -8,23 +8,21 @@
  * segment at a time, through the functions whose names begin with `row`.
  */
 import { Exp, INVERSE_KAPPA, shift_of } from "./exp";
-import { BLOCK, log_of_sum, relativeTo, row_scale, whole_exp, whole_exp_sum, widened } from "./exp-row";
+import { BLOCK, log_of_sum, relativeTo, row_scale, whole_exp, widened } from "./exp-row";
 import { Logits, size_of, value_at } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
 
-export function log_sum_exp_forward(logits: usize, kind: i32, lse: usize, rows: i32, classes: i32): void {
-  const stride = <usize>classes * size_of(kind);
-  for (let row = 0; row < rows; row++, logits += stride, lse += 4) {
-    const sum = whole_exp_sum(logits, kind, classes, 0);
-    store<f32>(lse, <f32>log_sum_exp_of(relativeTo, sum));
-  }
+/** The log-sum-exp of a row, in nats. */
+export function row_log_sum_exp(logits: usize, kind: i32, classes: i32): f32 {
+  const sum = whole_exp(logits, kind, 0, classes, 0);
+  return <f32>log_sum_exp_of(relativeTo, sum);
 }
 
 export function log_softmax_forward(logits: usize, kind: i32, logProbs: usize, rows: i32, classes: i32): void {
   const stride = <usize>classes * size_of(kind);
   for (let row = 0; row < rows; row++, logits += stride, logProbs += (<usize>classes) << 2) {
-    const sum = whole_exp_sum(logits, kind, classes, 0);
+    const sum = whole_exp(logits, kind, 0, classes, 0);
     row_log_softmax(logits, kind, logProbs, classes, relativeTo, sum);
   }
 }

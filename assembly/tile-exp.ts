@@ -1,14 +1,14 @@
 /** The exponentials of a tile, of all its logits as they lie, relative to one reference. */
-import { Exp, FAR, HEADROOM } from "./exp";
+import { Exp, even_turns, FAR, HEADROOM, unit_of } from "./exp";
 import { Logits } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { AHEAD, Lanes } from "./lanes";
 import {
   between,
   classStride,
-  count,
   floats_of,
   held,
+  isAgain,
   pitch,
   place,
   step_of,
@@ -38,7 +38,8 @@ const RANGE = memory.data(48, 16);
 const WARINESS: i32 = 8;
 let wary: i32 = 0;
 
-/** 2^m: what its exponentials are relative to, but for κ. */
+/** m, and 2^m: what its exponentials are relative to, but for κ. */
+export let exponent: f32 = 0;
 export let unit: f64 = 1;
 
 /**
@@ -46,10 +47,10 @@ export let unit: f64 = 1;
  * itself may be somewhat farther out: it is no other way than with others that it passes.
  */
 export function tile_refer(logit: f32): void {
-  const isAlone = count === 1;
-  const isNear = abs(logit) < (isAlone ? FARTHER : FAR);
-  const m = nearest(isNear ? logit * <f32>1.44269504 : 0) - HEADROOM - (isAlone ? ROOM_ALONE : ROOM);
-  unit = reinterpret<f64>((1023 + <i64>m) << 52);
+  const isNear = abs(logit) < (isAgain ? FARTHER : FAR);
+  const m = even_turns(isNear ? logit : 0) - HEADROOM - (isAgain ? ROOM_ALONE : ROOM);
+  exponent = m;
+  unit = unit_of(m);
   const v = f32x4.splat(m);
   v128.store(RANGE, Exp.bias(v));
   v128.store(RANGE, Exp.lowest(v), 16);

@@ -1,7 +1,8 @@
 /** The losses of a tile's rows. */
-import { row_loss, weight_of } from "./cross-entropy";
+import { mean_above, row_loss, weight_of } from "./cross-entropy";
 import { Lanes } from "./lanes";
-import { chunk, count } from "./tile";
+import { chunk, count, long } from "./tile";
+import { row_place } from "./tile-long";
 import { ODDS } from "./tile-odds";
 import { tile_less } from "./tile-scale";
 import { SUMS, tile_sum } from "./tile-sum";
@@ -14,6 +15,13 @@ const MEANS = memory.data(8208, 16);
 
 /** Σ (x - x_y) / classes */
 export function compute_means(logits: usize, kind: i32, classes: i32): void {
+  if (long) {
+    for (let row = 0; row < count; row++) {
+      const mean = mean_above(row_place(logits, kind, row), kind, classes, load<f32>((<usize>row) << 2, OWN));
+      store<f64>((<usize>row) << 3, mean, MEANS);
+    }
+    return;
+  }
   for (let first = 0; first < classes; first += chunk) {
     const n = min(chunk, classes - first);
     tile_less(OWN, logits, kind, first, n);
@@ -51,7 +59,7 @@ export function add_losses(
   zLoss: f64,
   total: f64,
 ): f64 {
-  if (isPlain && losses === 0) return total + sum_of_losses();
+  if (isPlain && losses === 0 && !long) return total + sum_of_losses();
   for (let q: usize = 0; q < (<usize>count) << 3; q += 16) {
     v128.store(q, Wide.log1p(v128.load(q, ODDS)), LOSSES);
   }

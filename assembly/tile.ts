@@ -31,6 +31,10 @@ const NARROWEST: i32 = 128;
 const WIDEST: i32 = 256;
 const MOST: i32 = 1024;
 
+/** From so many classes on rows that follow each other are long; and of how many values a tile of them is. */
+const LONG: i32 = 512;
+const LONG_VALUES: i32 = 32768;
+
 /** A place for the values of a tile and a vector more. */
 export const TILE = memory.data(32784, 16);
 
@@ -41,6 +45,8 @@ export let positions: i32 = 0;
 /** Whether the tile is one stretch of its array, and whether in it the classes of a row are neighbours. */
 export let whole: bool = false;
 export let along: bool = false;
+/** Whether its rows are long, and only summed: then it holds none of their exponentials. */
+export let long: bool = false;
 /** Where it begins in an array, in values, and how far a row's classes are apart there, and, in bytes, in the tile. */
 let start: usize = 0;
 export let classStride: usize = 1;
@@ -51,17 +57,24 @@ export let chunk: i32 = 0;
 let keeper: usize = 0;
 export let between: usize = 4;
 
+/** In place of a result: no values of all classes are wanted. */
+export const ONLY_SUMS: usize = 1;
+
 /** Which of the tile's rows need not come again, when it does; and how many of its rows are still to come one by one. */
 export const DONE = memory.data(4096, 16);
 let again: i32 = 0;
 let alone: i32 = 0;
+/** Whether the tile is one of these. */
+export let isAgain: bool = false;
 
 /**
  * Turns to as many of the next `left` rows from `row` as there is room for, or to one that is done already; whether it is
- * not. `result` is an array for values of all classes that the exponentials may be kept in, or 0.
+ * not. `result` is an array for values of all classes that the exponentials may be kept in, or 0; or it is
+ * ONLY_SUMS.
  */
 export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride: i32, result: usize): bool {
-  if (alone > 0) {
+  isAgain = alone > 0;
+  if (isAgain) {
     const isDone = load<i32>(DONE + ((<usize>(again - alone)) << 2));
     alone--;
     left = 1;
@@ -73,21 +86,23 @@ export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride
   const length = classes * stride;
   start = <usize>block * length + position;
   classStride = stride;
-  whole = position === 0 && inner === stride && inner <= min(left, WIDEST) && length <= VALUES;
+  long = result === ONLY_SUMS && stride === 1 && classes >= LONG;
+  whole = long || (position === 0 && inner === stride && inner <= min(left, WIDEST) && length <= VALUES);
   along = whole && inner === 1;
   keeper = 0;
   if (whole) {
     positions = inner;
     const most = along ? min(left, ENOUGH) : min(left / inner, max(ENOUGH_BESIDE / inner, 1));
-    blocks = min(most, VALUES / length);
+    blocks = min(most, max((long ? LONG_VALUES : VALUES) / length, 1));
     pitch = (<usize>inner) << 2;
     chunk = classes;
   } else {
     const most = min(left, inner - position);
     const fitting = (VALUES / classes) & ~3;
-    const inChunks = result !== 0 || fitting < NARROWEST;
+    const keeps = result > ONLY_SUMS;
+    const inChunks = keeps || fitting < NARROWEST;
     positions = min(most, inChunks ? MOST : min(fitting, WIDEST));
-    if (result !== 0 && positions >= 4) {
+    if (keeps && positions >= 4) {
       keeper = result;
       positions &= ~3;
     }

@@ -112,13 +112,14 @@ export abstract class Wide {
 // One number at a time, over the whole range.
 
 /**
- * e^u, within 5e-10; 0 and Infinity beyond float64, NaN for NaN. Half the exponent, squared, keeps within what the lanes
- * can do.
+ * scale · e^u, within 5e-10; 0 and Infinity beyond float64, NaN for NaN. Where the lanes cannot do it, half of the exponent
+ * is squared.
  */
-export function exp(u: f64): f64 {
-  const v = f64x2.splat(max<f64>(min<f64>(u * 0.5, 700), -700));
-  const half = f64x2.extract_lane(Wide.exp(v, f64x2.splat(0.6931471805599453)), 0);
-  return half * half;
+export function scaled_exp(scale: f64, u: f64, ln2: f64): f64 {
+  const isFar = abs(u) > 700;
+  const v = f64x2.splat(isFar ? max<f64>(min<f64>(u * 0.5, 700), -700) : u);
+  const e = f64x2.extract_lane(Wide.exp(v, f64x2.splat(ln2)), 0);
+  return isFar ? scale * e * e : scale * e;
 }
 
 /** log y for y ≥ 0 that is 0, normal or Infinity; NaN for NaN. */

@@ -23,6 +23,8 @@ export interface Block {
 /** How large the kernels' tiles are, as assembly/tile.ts has it. */
 const TILE_ROWS = 256;
 const TILE_VALUES = 8192;
+const LONG = 512;
+const LONG_VALUES = 32768;
 
 /** The fewest inner positions that are worth bringing to the scratch class by class. */
 const NARROWEST = 16;
@@ -47,7 +49,8 @@ function cut({ outer, classes, inner }: Layout, resident: boolean): readonly Blo
   if (inner <= BLOCK_ROWS && (resident || length <= LONGEST_ROW)) {
     const most = Math.floor(Math.min(BLOCK_ROWS / inner, BLOCK_VALUES / length));
     // Whole tiles of rows that follow each other: a sum over them does not depend on where blocks begin.
-    const tile = inner === 1 ? Math.max(1, Math.floor(Math.min(TILE_ROWS, TILE_VALUES / classes))) : 1;
+    const values = classes < LONG ? TILE_VALUES : LONG_VALUES;
+    const tile = inner === 1 ? Math.max(1, Math.floor(Math.min(TILE_ROWS, values / classes))) : 1;
     const count = Math.max(1, Math.min(outer, most - (most % tile)));
     for (let o = 0; o < outer; o += count) {
       const size = Math.min(count, outer - o) * inner;

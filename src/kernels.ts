@@ -17,25 +17,11 @@ export type Kernels = {
   is_fused(): number;
   heap_base(): number;
 
-  log_sum_exp_forward: Forward;
   log_softmax_forward: Forward;
   softmax_forward: Forward;
   log_softmax_backward: Backward;
   softmax_backward: Backward;
   kept_targets(targets: number, n: number, classes: number, ignoreIndex: number): number;
-  cross_entropy_forward(
-    logits: number,
-    kind: number,
-    targets: number,
-    weights: number,
-    losses: number,
-    rows: number,
-    classes: number,
-    ignoreIndex: number,
-    smoothing: number,
-    zLoss: number,
-    total: number,
-  ): number;
   cross_entropy_forward_backward(
     logits: number,
     kind: number,

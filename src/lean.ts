@@ -6,9 +6,10 @@ import type { Kernels } from "./kernels.js";
 
 /**
  * Rows of fewer classes go many at a time, as rows do whose classes are not neighbours: from here on a row by itself is
- * faster.
+ * faster where its exponentials are written. (Losses without gradients know as much themselves: LONG in assembly/tile.ts,
+ * which is 512 too, so that the losses have the same bits.)
  */
-const MANY_FOR_LOSSES = 512;
+const MANY_FOR_GRADIENTS = 512;
 const MANY_FOR_SOFTMAX = 256;
 const MANY_FOR_LOG_SOFTMAX = 128;
 
@@ -18,7 +19,7 @@ const MANY_FOR_LOG_SOFTMAX = 128;
  * for arrays that lie in the memory.
  */
 export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
-  const isTiled = ({ classes, inner }: Layout, many: number): boolean => inner > 1 || classes < many;
+  const isTiled = ({ classes, stride }: Block, many: number): boolean => stride > 1 || classes < many;
 
   const forward = (
     name: "log_softmax_forward" | "softmax_forward",
@@ -28,12 +29,11 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
     layout: Layout,
   ): void => {
     const kind = KINDS[x.kind];
-    const tiled = isTiled(layout, many);
     for (const block of blocksOf(layout, () => arena.holdsApart(x.data, y))) {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, y, block, arena.first);
       const from = bringBlock(arena, x.data, block, arena.second, to);
-      if (tiled) kernels[`${name}_tile`](from, kind, to, rows, classes, inner, stride, arena.third);
+      if (isTiled(block, many)) kernels[`${name}_tile`](from, kind, to, rows, classes, inner, stride, arena.third);
       else kernels[name](from, kind, to, rows, classes);
       takeBlock(arena, to, y, block);
     }
@@ -67,9 +67,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
         const { row, rows, classes, inner, stride } = block;
         const to = arena.place(lse, row, arena.rowValues);
         const from = bringBlock(arena, x.data, block, arena.first);
-        if (isTiled(layout, MANY_FOR_SOFTMAX))
-          kernels.log_sum_exp_forward_tile(from, kind, to, rows, classes, inner, stride, arena.third);
-        else kernels.log_sum_exp_forward(from, kind, to, rows, classes);
+        kernels.log_sum_exp_forward_tile(from, kind, to, rows, classes, inner, stride, arena.third);
         arena.take(to, lse, row, rows);
       }
     },
@@ -92,24 +90,22 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
         // Of one class there are as many losses as logits: they may be asked for in the same place.
         const x = bringBlock(arena, logits.data, block, arena.first, to);
         const y = arena.bringTargets(classTargets, row, rows);
-        total = isTiled(layout, MANY_FOR_LOSSES)
-          ? kernels.cross_entropy_forward_tile(
-              x,
-              kind,
-              y,
-              w,
-              to,
-              rows,
-              classes,
-              inner,
-              stride,
-              ignoreIndex,
-              labelSmoothing,
-              zLoss,
-              total,
-              arena.third,
-            )
-          : kernels.cross_entropy_forward(x, kind, y, w, to, rows, classes, ignoreIndex, labelSmoothing, zLoss, total);
+        total = kernels.cross_entropy_forward_tile(
+          x,
+          kind,
+          y,
+          w,
+          to,
+          rows,
+          classes,
+          inner,
+          stride,
+          ignoreIndex,
+          labelSmoothing,
+          zLoss,
+          total,
+          arena.third,
+        );
         if (losses) arena.take(to, losses, row, rows);
       }
       return total;
@@ -129,7 +125,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
         const y = arena.bringTargets(classTargets, row, rows);
         const s = arena.bringScales(scales, row, rows);
         const to = placeLosses(losses, block);
-        total = isTiled(layout, MANY_FOR_LOSSES)
+        total = isTiled(block, MANY_FOR_GRADIENTS)
           ? kernels.cross_entropy_forward_backward_tile(
               x,
               kind,

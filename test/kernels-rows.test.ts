@@ -24,6 +24,9 @@ const IGNORED = -100;
 const CANARY = 0x5ca1ab1e;
 const MIN_NORMAL = 2 ** -126;
 
+/** From so many classes on losses without gradients are summed as the rows of those with gradients are: assembly/tile.ts. */
+const LONG = 512;
+
 const binaries = ["wasm-simd", "wasm-relaxed-simd"]
   .map((name) => ({ name, bytes: readFileSync(`build/${name}.wasm`) }))
   .filter(({ bytes }) => WebAssembly.validate(bytes))
@@ -106,7 +109,22 @@ function lossesOf(kernels: Kernels, scratch: Scratch, logits: Logits, terms: Ter
   const s = scratch.put(scales);
   const [a, b] = [scratch.put(new Float32Array(rows)), scratch.put(new Float32Array(rows))];
   const dx = scratch.put(new Float32Array(rows * classes));
-  const first = kernels.cross_entropy_forward(x, kind, y, w, a, rows, classes, IGNORED, smoothing, zLoss, 0);
+  const first = kernels.cross_entropy_forward_tile(
+    x,
+    kind,
+    y,
+    w,
+    a,
+    rows,
+    classes,
+    1,
+    1,
+    IGNORED,
+    smoothing,
+    zLoss,
+    0,
+    0,
+  );
   const second = kernels.cross_entropy_forward_backward(
     x,
     kind,
@@ -237,7 +255,8 @@ describe.each(binaries)("cross-entropy of rows in $name", ({ kernels }) => {
         const lossErrors: Tolerance = (loss, row) => of(row).lossError + float32Ulp(loss) / 2;
         const rowLosses = want.map(({ loss }) => loss);
         expectClose(`losses ${batch.name}`, losses, rowLosses.map(inFloat32sRange), 1, lossErrors);
-        expectSameBits(`forward ${batch.name}`, forward, losses);
+        expectClose(`forward ${batch.name}`, forward, rowLosses.map(inFloat32sRange), 1, lossErrors);
+        if (batch.classes >= LONG) expectSameBits(`forward ${batch.name}`, forward, losses);
         const lossError = want.reduce((total, row) => total + row.lossError, 0);
         for (const total of totals) expectClose(`total ${batch.name}`, [total], [sum(rowLosses)], 1, () => lossError);
         const exactGrad = want.flatMap((row) => [...row.grad]);
@@ -286,7 +305,7 @@ describe.each(binaries)("cross-entropy of rows in $name", ({ kernels }) => {
         scratch.clear();
         const x = scratch.put(batch.logits);
         const [lse, out] = [scratch.put(new Float32Array(7)), scratch.put(new Float32Array(7 * classes))];
-        kernels.log_sum_exp_forward(x, FLOAT32, lse, 7, classes);
+        kernels.log_sum_exp_forward_tile(x, FLOAT32, lse, 7, classes, 1, 1, 0);
         expectClose(`lse ${batch.name}`, scratch.floats(lse, 7), logSumExp(batch.logits, classes), 1, logSums);
         kernels.log_softmax_forward(x, FLOAT32, out, 7, classes);
         const logProbs = scratch.floats(out, 7 * classes);
@@ -419,7 +438,7 @@ describe.each(binaries)("logits of 16 bits in $name", ({ kernels }) => {
     const x = scratch.put(values);
     const lse = scratch.put(new Float32Array(rows));
     const out = scratch.put(new Float32Array(rows * classes));
-    kernels.log_sum_exp_forward(x, kind, lse, rows, classes);
+    kernels.log_sum_exp_forward_tile(x, kind, lse, rows, classes, 1, 1, 0);
     results.logSumExp = scratch.floats(lse, rows);
     kernels.log_softmax_forward(x, kind, out, rows, classes);
     results.logSoftmax = scratch.floats(out, rows * classes);
@@ -523,7 +542,7 @@ describe.each(binaries)("logits of 16 bits in $name", ({ kernels }) => {
       inSegments((segment, count) => {
         total = kernels.row_exp_sum(segment, kind, count, max, total);
       });
-      kernels.log_sum_exp_forward(x, kind, lse, 1, classes);
+      kernels.log_sum_exp_forward_tile(x, kind, lse, 1, classes, 1, 1, 0);
       expect(Math.fround(kernels.log_sum_exp_of(max, total))).toBe(scratch.floats(lse, 1)[0]);
 
       kernels.log_softmax_forward(x, kind, out, 1, classes);

@@ -12,14 +12,17 @@ static const float LN2_HIGH = 2907136, LN2_REST = 133.992004f, C2 = -0.002766012
 static const float HEADROOM = 8;
 static const double LN2 = 0.69314718055829871446, LOG_KAPPA = 0, INVERSE_KAPPA = 1;
 #endif
-static const float LOG2E = 1.44269504f, LOG2E_ULP = 3.43965297e-7f, ULP = 2.384185791015625e-7f, FAR = 512;
+static const float HALF_LOG2E = 0.721347521f, LOG2E_ULP = 3.43965297e-7f, ULP = 2.384185791015625e-7f, FAR = 512;
 
 static inline float shift_of(float max) { return fabsf(max) < FAR || max == -INFINITY ? 0 : max; }
 
+static inline float even_turns(float x) {
+  const __m128 n = _mm_set_ss(x * HALF_LOG2E);
+  return _mm_cvtss_f32(_mm_round_ss(n, n, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)) * 2;
+}
+
 static inline float reference(float max) {
-  float near = max == -INFINITY ? 0 : max - shift_of(max);
-  __m128 n = _mm_set_ss(near * LOG2E);
-  return _mm_cvtss_f32(_mm_round_ss(n, n, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)) - HEADROOM;
+  return even_turns(max == -INFINITY ? 0 : max - shift_of(max)) - HEADROOM;
 }
 
 static inline double log_reference(float max) { return (double)reference(max) * LN2 - LOG_KAPPA; }
@@ -33,11 +36,6 @@ static inline double drift(double sum) {
   (void)sum;
   return 0;
 #endif
-}
-
-static inline __m128 exp_reference(__m128 near) {
-  const __m128 n = _mm_mul_ps(near, _mm_set1_ps(LOG2E));
-  return _mm_sub_ps(_mm_round_ps(n, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), _mm_set1_ps(HEADROOM));
 }
 
 static inline __m128 exp_bias(__m128 m) {

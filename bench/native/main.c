@@ -16,7 +16,7 @@
 #include "rows.h"
 #include "tile.h"
 
-#define MANY_FOR_LOSSES 512
+#define MANY_FOR_GRADIENTS 512
 #define MANY_FOR_SOFTMAX 256
 #define MANY_FOR_LOG_SOFTMAX 128
 #define IGNORE_INDEX -100
@@ -35,8 +35,7 @@ typedef struct {
 } Call;
 
 static double log_sum_exp(Call c) {
-  if (c.classes < MANY_FOR_SOFTMAX) log_sum_exp_forward_tile(c.logits, c.out, c.rows, c.classes);
-  else log_sum_exp_forward(c.logits, c.out, c.rows, c.classes);
+  log_sum_exp_forward_tile(c.logits, c.out, c.rows, c.classes);
   return 0;
 }
 
@@ -53,13 +52,11 @@ static double softmax(Call c) {
 }
 
 static double cross_entropy(Call c) {
-  return c.classes < MANY_FOR_LOSSES
-             ? cross_entropy_forward_tile(c.logits, c.targets, c.rows, c.classes, IGNORE_INDEX)
-             : cross_entropy_forward(c.logits, c.targets, c.rows, c.classes, IGNORE_INDEX);
+  return cross_entropy_forward_tile(c.logits, c.targets, c.rows, c.classes, IGNORE_INDEX);
 }
 
 static double cross_entropy_with_grad(Call c) {
-  return c.classes < MANY_FOR_LOSSES
+  return c.classes < MANY_FOR_GRADIENTS
              ? cross_entropy_forward_backward_tile(c.logits, c.targets, 1, c.out, c.rows, c.classes, IGNORE_INDEX)
              : cross_entropy_forward_backward(c.logits, c.targets, 1, c.out, c.rows, c.classes, IGNORE_INDEX);
 }

@@ -176,9 +176,7 @@ static int be_wary(void) {
   return 0;
 }
 
-static double row_exp_sum(const float *logits, int n, float max) {
-  if (max == INFINITY) return has_nan(logits, n) ? NAN : INFINITY;
-  const float m = reference(max), shift = shift_of(max);
+static double exp_sum_from(const float *logits, int n, float m, float shift) {
   int lean = begin_lean(shift);
   double sum = 0;
   for (; n > 0; n -= BLOCK, logits += BLOCK) {
@@ -194,6 +192,11 @@ static double row_exp_sum(const float *logits, int n, float max) {
     sum += clamped_sum(shifted(logits, count, shift), count, m);
   }
   return sum;
+}
+
+static double row_exp_sum(const float *logits, int n, float max) {
+  if (max == INFINITY) return has_nan(logits, n) ? NAN : INFINITY;
+  return exp_sum_from(logits, n, reference(max), shift_of(max));
 }
 
 static double row_exp(const float *logits, float *out, int n, float max) {
@@ -231,21 +234,8 @@ static void close_hole(float *hole, float own) {
   if (hole != NULL) exchange(hole, own);
 }
 
-static double whole_exp_sum(float *logits, int n, float *hole) {
-  const float own = open_hole(hole), top = row_top(logits, n);
-  double sum = INFINITY;
-  if (is_near(top)) {
-    fill_hole(hole, top);
-    sum = row_exp_sum(logits, n, top);
-  }
-  relativeTo = top;
-  if (!is_settled(top, sum)) {
-    open_hole(hole);
-    relativeTo = row_max(logits, n);
-    sum = row_exp_sum(logits, n, relativeTo);
-  }
-  close_hole(hole, own);
-  return sum;
+static double exp_of_row(const float *logits, float *out, int n, float max) {
+  return out == NULL ? row_exp_sum(logits, n, max) : row_exp(logits, out, n, max);
 }
 
 static double whole_exp(float *logits, float *out, int n, float *hole) {
@@ -253,13 +243,13 @@ static double whole_exp(float *logits, float *out, int n, float *hole) {
   double sum = INFINITY;
   if (is_near(top)) {
     fill_hole(hole, top);
-    sum = row_exp(logits, out, n, top);
+    sum = exp_of_row(logits, out, n, top);
   }
   relativeTo = top;
   if (!is_settled(top, sum)) {
     open_hole(hole);
     relativeTo = row_max(logits, n);
-    sum = row_exp(logits, out, n, relativeTo);
+    sum = exp_of_row(logits, out, n, relativeTo);
   }
   close_hole(hole, own);
   return sum;
@@ -309,16 +299,14 @@ static void row_log_softmax(const float *logits, float *logProbs, int n, float m
   }
 }
 
-static void log_sum_exp_forward(float *logits, float *lse, int rows, int classes) {
-  for (int row = 0; row < rows; row++, logits += classes, lse++) {
-    const double sum = whole_exp_sum(logits, classes, NULL);
-    *lse = (float)log_sum_exp_of(relativeTo, sum);
-  }
+static float row_log_sum_exp(float *logits, int classes) {
+  const double sum = whole_exp(logits, NULL, classes, NULL);
+  return (float)log_sum_exp_of(relativeTo, sum);
 }
 
 static void log_softmax_forward(float *logits, float *logProbs, int rows, int classes) {
   for (int row = 0; row < rows; row++, logits += classes, logProbs += classes) {
-    const double sum = whole_exp_sum(logits, classes, NULL);
+    const double sum = whole_exp(logits, NULL, classes, NULL);
     row_log_softmax(logits, logProbs, classes, relativeTo, sum);
   }
 }
@@ -332,7 +320,8 @@ static void softmax_forward(float *logits, float *probs, int rows, int classes) 
 static double odds_against(float max, double sum, float target) {
   if (max == INFINITY || target == INFINITY) return NAN;
   if (sum == 0) return target > -INFINITY ? 0 : NAN;
-  return sum * (1 + drift(sum)) * exp_of((double)shift_of(max) - (double)target + log_reference(max));
+  const double unit = ldexp(1, (int)reference(max));
+  return sum * scaled_exp(unit * INVERSE_KAPPA, (double)shift_of(max) - (double)target, LN2);
 }
 
 static double target_loss(double odds, float max, double sum, float target) {
@@ -341,40 +330,24 @@ static double target_loss(double odds, float max, double sum, float target) {
 
 static double miss(double odds) { return odds == INFINITY ? 1 : odds / (1 + odds); }
 
-static double cross_entropy_forward(float *logits, const int32_t *targets, int rows, int classes,
-                                    int32_t ignoreIndex) {
-  double total = 0;
-  for (int row = 0; row < rows; row++, logits += classes) {
-    const int32_t target = targets[row];
-    double loss = 0;
-    if (target != ignoreIndex) {
-      const float x = logits[target];
-      const double sum = whole_exp_sum(logits, classes, logits + target);
-      loss = target_loss(odds_against(relativeTo, sum, x), relativeTo, sum, x);
-    }
-    total += loss;
+static double row_cross_entropy(float *logits, int32_t target, double scale, float *grad, int classes) {
+  const float x = logits[target];
+  const double sum = whole_exp(logits, grad, classes, logits + target);
+  const double odds = odds_against(relativeTo, sum, x);
+  if (grad != NULL) {
+    const double error = scale * miss(odds);
+    row_scale(grad, classes, sum == 0 ? error : error / sum);
+    grad[target] = (float)(0 - error);
   }
-  return total;
+  return target_loss(odds, relativeTo, sum, x);
 }
 
 static double cross_entropy_forward_backward(float *logits, const int32_t *targets, double scale, float *grad,
                                              int rows, int classes, int32_t ignoreIndex) {
   double total = 0;
   for (int row = 0; row < rows; row++, logits += classes, grad += classes) {
-    const int32_t target = targets[row];
-    double loss = 0;
-    if (target == ignoreIndex) {
-      memset(grad, 0, (size_t)classes * sizeof *grad);
-    } else {
-      const float x = logits[target];
-      const double sum = whole_exp(logits, grad, classes, logits + target);
-      const double odds = odds_against(relativeTo, sum, x);
-      const double error = scale * miss(odds);
-      row_scale(grad, classes, sum == 0 ? error : error / sum);
-      grad[target] = (float)(0 - error);
-      loss = target_loss(odds, relativeTo, sum, x);
-    }
-    total += loss;
+    if (targets[row] == ignoreIndex) memset(grad, 0, (size_t)classes * sizeof *grad);
+    else total += row_cross_entropy(logits, targets[row], scale, grad, classes);
   }
   return total;
 }

@@ -1,10 +1,12 @@
-// assembly/tile.ts and tile-*.ts, log-softmax-tile.ts and cross-entropy-tile.ts in C: many rows of few classes at once,
-// which lie next to each other here, and so make one stretch.
+// assembly/tile.ts and tile-*.ts, log-softmax-tile.ts and cross-entropy-tile.ts in C: many rows at once, which lie next to
+// each other here, and so make one stretch; or whose sums are all that is wanted of many classes.
 #pragma once
 #include "rows.h"
 
 #define VALUES 8192
 #define ENOUGH 256
+#define LONG 512
+#define LONG_VALUES 32768
 #define SUMMED 4
 #define LARGEST 0x1p120
 #define LARGEST_OF_OTHERS 0x1p108
@@ -26,21 +28,22 @@ static _Alignas(64) int32_t AT[ENOUGH + 4], KEPT[ENOUGH + 4];
 static int DONE[ENOUGH], AGAIN;
 static _Alignas(64) double SUMS[ENOUGH + 4], ODDS[ENOUGH + 16], INVERSES[ENOUGH + 4];
 
-// What takes the reference off logits, between what they are clamped, and 2^m.
+// What takes the reference off logits, between what they are clamped, m, and 2^m.
 static __m128 BIAS, LOWEST, HIGHEST;
+static float EXPONENT;
 static double UNIT;
 
-static int tile_count(int left, int classes) {
+static int tile_count(int left, int classes, int isLong) {
   const int most = left < ENOUGH ? left : ENOUGH;
-  return most < VALUES / classes ? most : VALUES / classes;
+  const int fitting = (isLong ? LONG_VALUES : VALUES) / classes;
+  return fitting < 1 ? 1 : most < fitting ? most : fitting;
 }
 
-static void tile_refer(float logit, int count) {
-  const int isNear = fabsf(logit) < (count == 1 ? FARTHER : FAR);
-  const __m128 n = _mm_set_ss(isNear ? logit * LOG2E : 0);
-  const float nearest = _mm_cvtss_f32(_mm_round_ss(n, n, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-  const float m = nearest - HEADROOM - (count == 1 ? ROOM_ALONE : ROOM);
+static void tile_refer(float logit, int isAgain) {
+  const int isNear = fabsf(logit) < (isAgain ? FARTHER : FAR);
+  const float m = even_turns(isNear ? logit : 0) - HEADROOM - (isAgain ? ROOM_ALONE : ROOM);
   const __m128 v = _mm_set1_ps(m);
+  EXPONENT = m;
   UNIT = ldexp(1, (int)m);
   BIAS = exp_bias(v);
   LOWEST = exp_lowest(v);
@@ -149,10 +152,14 @@ static void tile_scale(int count, int n, float *to) {
   }
 }
 
-static int take_all(const float *logits, int count, int n) {
-  tile_refer(count > 1 ? row_top(logits, count * n) : row_max(logits, n), count);
-  tile_exp(logits, count * n);
-  tile_sum(count, n);
+static int take_all(const float *logits, int count, int n, int isLong, int isAgain) {
+  tile_refer(isAgain ? row_max(logits, n) : row_top(logits, count * n), isAgain);
+  if (isLong) {
+    for (int q = 0; q < count; q++) SUMS[q] = exp_sum_from(logits + q * n, n, EXPONENT, 0);
+  } else {
+    tile_exp(logits, count * n);
+    tile_sum(count, n);
+  }
   return tile_is_near(count);
 }
 
@@ -186,36 +193,39 @@ static void subtract_logarithms(const float *logits, int count, int n, float *ou
 }
 
 // Tiles whose sums are not within bounds come again row by row: so many of their rows are left.
-#define FOR_TILES                                                                                                      \
+#define FOR_TILES(isLong)                                                                                              \
   for (int row = 0, alone = 0, count; row < rows; row += count, alone--)                                               \
-    if (count = tile_count(alone > 0 ? 1 : rows - row, classes), alone <= 0 || !DONE[AGAIN - alone])
+    if (count = tile_count(alone > 0 ? 1 : rows - row, classes, isLong), alone <= 0 || !DONE[AGAIN - alone])
+
+#define IS_AGAIN (alone > 0)
 
 #define COME_AGAIN (AGAIN = count, alone = count + 1, count = 0)
 
 static void none_is_done(int count) { memset(DONE, 0, (size_t)count * sizeof *DONE); }
 
 static void log_sum_exp_forward_tile(float *logits, float *lse, int rows, int classes) {
-  FOR_TILES {
+  const int isLong = classes >= LONG;
+  FOR_TILES(isLong) {
     float *x = logits + row * classes;
-    if (take_all(x, count, classes)) {
+    if (take_all(x, count, classes, isLong, IS_AGAIN)) {
       compute_logarithms(count);
       memcpy(lse + row, NEAR, (size_t)count * sizeof(float));
-    } else if (count > 1) {
+    } else if (!IS_AGAIN) {
       none_is_done(count);
       COME_AGAIN;
     } else {
-      log_sum_exp_forward(x, lse + row, 1, classes);
+      lse[row] = row_log_sum_exp(x, classes);
     }
   }
 }
 
 static void log_softmax_forward_tile(float *logits, float *logProbs, int rows, int classes) {
-  FOR_TILES {
+  FOR_TILES(0) {
     float *x = logits + row * classes;
-    if (take_all(x, count, classes)) {
+    if (take_all(x, count, classes, 0, IS_AGAIN)) {
       compute_logarithms(count);
       subtract_logarithms(x, count, classes, logProbs + row * classes);
-    } else if (count > 1) {
+    } else if (!IS_AGAIN) {
       none_is_done(count);
       COME_AGAIN;
     } else {
@@ -225,14 +235,14 @@ static void log_softmax_forward_tile(float *logits, float *logProbs, int rows, i
 }
 
 static void softmax_forward_tile(float *logits, float *probs, int rows, int classes) {
-  FOR_TILES {
+  FOR_TILES(0) {
     float *x = logits + row * classes;
-    if (take_all(x, count, classes)) {
+    if (take_all(x, count, classes, 0, IS_AGAIN)) {
       for (int q = 0; q < count; q += 2) {
         wide_store(FACTORS + q, _mm_div_pd(_mm_set1_pd(1), _mm_load_pd(SUMS + q)));
       }
       tile_scale(count, classes, probs + row * classes);
-    } else if (count > 1) {
+    } else if (!IS_AGAIN) {
       none_is_done(count);
       COME_AGAIN;
     } else {
@@ -304,13 +314,35 @@ static void set_aside(int count) {
 }
 
 // The exponentials of the others and the odds; whether these are good.
-static int take_others(const float *logits, const int32_t *targets, int count, int n, int32_t ignoreIndex) {
-  tile_refer(read_targets(logits, targets, count, n, ignoreIndex), count);
-  tile_exp(logits, count * n);
-  for (int q = 0; q < count; q++) TILE[AT[q]] = 0;
-  invert_targets(count);
-  tile_sum(count, n);
+static int take_others(float *logits, const int32_t *targets, int count, int n, int32_t ignoreIndex, int isLong,
+                       int isAgain) {
+  tile_refer(read_targets(logits, targets, count, n, ignoreIndex), isAgain);
+  if (isLong) {
+    invert_targets(count);
+    const float low = _mm_cvtss_f32(exp_lowest(_mm_set_ss(EXPONENT)));
+    for (int q = 0; q < count; q++) {
+      if (!KEPT[q]) continue;
+      const float own = exchange(logits + AT[q], low);
+      SUMS[q] = exp_sum_from(logits + q * n, n, EXPONENT, 0);
+      exchange(logits + AT[q], own);
+    }
+  } else {
+    tile_exp(logits, count * n);
+    for (int q = 0; q < count; q++) TILE[AT[q]] = 0;
+    invert_targets(count);
+    tile_sum(count, n);
+  }
   return compute_odds(count);
+}
+
+// One after another, as the rows of those with gradients are.
+static double add_long_losses(int count, double total) {
+  for (int q = 0; q < count; q += 2) {
+    const __m128d losses = wide_log1p(_mm_load_pd(ODDS + q));
+    total += _mm_cvtsd_f64(losses);
+    total += _mm_cvtsd_f64(_mm_unpackhi_pd(losses, losses));
+  }
+  return total;
 }
 
 static double sum_of_losses(int count) {
@@ -349,16 +381,17 @@ static void write_gradients(float *grad, int count, int n) {
 
 static double cross_entropy_forward_tile(float *logits, const int32_t *targets, int rows, int classes,
                                          int32_t ignoreIndex) {
+  const int isLong = classes >= LONG;
   double total = 0;
-  FOR_TILES {
+  FOR_TILES(isLong) {
     float *x = logits + row * classes;
-    const int isGood = take_others(x, targets + row, count, classes, ignoreIndex);
-    if (isGood || count > 1) {
+    const int isGood = take_others(x, targets + row, count, classes, ignoreIndex, isLong, IS_AGAIN);
+    if (isGood || !IS_AGAIN) {
       if (!isGood) set_aside(count);
-      total += sum_of_losses(count);
+      total = isLong ? add_long_losses(count, total) : total + sum_of_losses(count);
       if (!isGood) COME_AGAIN;
     } else {
-      total += cross_entropy_forward(x, targets + row, 1, classes, ignoreIndex);
+      total += row_cross_entropy(x, targets[row], 0, NULL, classes);
     }
   }
   return total;
@@ -367,20 +400,20 @@ static double cross_entropy_forward_tile(float *logits, const int32_t *targets, 
 static double cross_entropy_forward_backward_tile(float *logits, const int32_t *targets, double scale, float *grad,
                                                   int rows, int classes, int32_t ignoreIndex) {
   double total = 0;
-  FOR_TILES {
+  FOR_TILES(0) {
     float *x = logits + row * classes;
     float *dx = grad + row * classes;
-    const int isGood = take_others(x, targets + row, count, classes, ignoreIndex);
-    if (!isGood && count > 1) set_aside(count);
-    if ((isGood || count > 1) && compute_gradients(count, scale)) {
+    const int isGood = take_others(x, targets + row, count, classes, ignoreIndex, 0, IS_AGAIN);
+    if (!isGood && !IS_AGAIN) set_aside(count);
+    if ((isGood || !IS_AGAIN) && compute_gradients(count, scale)) {
       total += sum_of_losses(count);
       write_gradients(dx, count, classes);
       if (!isGood) COME_AGAIN;
-    } else if (count > 1) {
+    } else if (!IS_AGAIN) {
       none_is_done(count);
       COME_AGAIN;
     } else {
-      total += cross_entropy_forward_backward(x, targets + row, scale, dx, 1, classes, ignoreIndex);
+      total += row_cross_entropy(x, targets[row], scale, dx, classes);
     }
   }
   return total;

@@ -68,11 +68,11 @@ static inline __m128d wide_log1p(__m128d r) {
   return _mm_add_pd(wide_log(y, _mm_set1_pd(LN2_WIDE)), _mm_div_pd(lost, y));
 }
 
-static inline double exp_of(double u) {
-  double half = u * 0.5;
-  half = half > 700 ? 700 : half < -700 ? -700 : half;
-  half = _mm_cvtsd_f64(wide_exp(_mm_set1_pd(half), _mm_set1_pd(LN2_WIDE)));
-  return half * half;
+static inline double scaled_exp(double scale, double u, double ln2) {
+  const int isFar = fabs(u) > 700;
+  const double half = u > 1400 ? 700 : u < -1400 ? -700 : u * 0.5;
+  const double e = _mm_cvtsd_f64(wide_exp(_mm_set1_pd(isFar ? half : u), _mm_set1_pd(ln2)));
+  return isFar ? scale * e * e : scale * e;
 }
 
 static inline double log_of(double y) {
