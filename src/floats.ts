@@ -103,7 +103,20 @@ export function resultKind(kind: FloatKind): "float32" | "float64" {
   return kind === "float64" ? "float64" : "float32";
 }
 
-/** A fresh array for `length` results of numbers of this kind. */
+/**
+ * From so many bytes on, results are made of memory that is not zeroed first, where the engine has such to give: the
+ * Buffers of Node and Bun. Every result is written anyway, and to zero memory takes as long as the kernels do.
+ */
+const UNZEROED = 1 << 16;
+
+type Buffers = { readonly Buffer?: { allocUnsafeSlow?(size: number): { readonly buffer: ArrayBuffer } } };
+
+/** A fresh array for `length` results of numbers of this kind, all of which the caller writes. */
 export function makeResults(kind: FloatKind, length: number): ResultArray {
-  return resultKind(kind) === "float64" ? new Float64Array(length) : new Float32Array(length);
+  const Results = resultKind(kind) === "float64" ? Float64Array : Float32Array;
+  const size = length * Results.BYTES_PER_ELEMENT;
+  if (size < UNZEROED) return new Results(length);
+  const buffer = (globalThis as Buffers).Buffer?.allocUnsafeSlow?.(size).buffer;
+  // Somebody else's Buffer may be a part of a larger one.
+  return buffer?.byteLength === size ? new Results(buffer) : new Results(length);
 }
