@@ -424,8 +424,7 @@ function clamped(logits: usize, kind: i32, n: i32, shift: f32, m: f32): usize {
   let from = widened(logits, kind, n, shift);
   const lowest = Exp.lowest(f32x4.splat(m));
   let to = WIDENED;
-  for (; n >= 4; n -= 4, from += 16, to += 16) v128.store(to, f32x4.pmax(v128.load(from), lowest));
-  if (n > 0) Lanes.store_tail(to, n, f32x4.pmax(Lanes.load_tail(from, n, 0), lowest));
+  for (; n > 0; n -= 4, from += 16, to += 16) v128.store(to, f32x4.pmax(v128.load(from), lowest));
   return WIDENED;
 }
 

@@ -18,7 +18,10 @@ export abstract class Lanes {
     if (bytes > 64) load<u32>(ahead, 64);
   }
 
-  /** The tail at `at`, padded with `fill`. */
+  /**
+   * The tail at `at`, padded with `fill`. Where it does not matter what follows, it is read as a whole vector: behind every
+   * array there is memory for that.
+   */
   @inline static load_tail(at: usize, count: i32, fill: f32): v128 {
     let v = v128.load_lane<f32>(at, f32x4.splat(fill), 0);
     if (count > 1) v = v128.load_lane<f32>(at, v, 1, 4);
@@ -32,12 +35,7 @@ export abstract class Lanes {
     if (count > 2) v128.store_lane<f32>(at, v, 2, 8);
   }
 
-  /** A vector of an array, or its last one, of which so many lanes are left. */
-  @inline static get(from: usize, left: i32): v128 {
-    return left < 4 ? Lanes.load_tail(from, left, 0) : v128.load(from);
-  }
-
-  /** Takes it there. */
+  /** Takes a vector to an array, or its last one, of which so many lanes are left. */
   @inline static put(to: usize, left: i32, v: v128): void {
     if (left < 4) Lanes.store_tail(to, left, v);
     else v128.store(to, v);

@@ -6,13 +6,11 @@
 import { LN2, LOG_KAPPA } from "./exp";
 import { row_max, row_top } from "./exp-row";
 import { size_of } from "./half";
-import { Lanes } from "./lanes";
 import { log_softmax_forward, row_log_sum_exp, softmax_forward } from "./log-softmax";
 import {
   array_step,
   chunk,
   count,
-  floats_of,
   holds_all,
   isAgain,
   long,
@@ -22,15 +20,13 @@ import {
   row_kind,
   row_out,
   row_take,
-  step_of,
   stretch_of,
-  stretches,
   tile_again,
   tile_begin,
 } from "./tile";
 import { tile_exp, tile_refer, unit } from "./tile-exp";
 import { long_sums } from "./tile-long";
-import { SECOND, SPREAD, spread, tile_scale } from "./tile-scale";
+import { tile_scale, tile_subtract } from "./tile-scale";
 import { SUMS, tile_is_near, tile_sum } from "./tile-sum";
 import { Wide } from "./wide";
 
@@ -78,7 +74,10 @@ export function log_softmax_forward_tile(
     if (take(logits, kind, classes, spare)) {
       compute_logarithms();
       for (let first = 0; first < classes; first += chunk) {
-        subtract_logarithms(logits, kind, logProbs, first, min(chunk, classes - first));
+        const to = place(logProbs, 4, first);
+        const n = min(chunk, classes - first);
+        // min(x - lse, 0), the two parts of lse taken off one after the other, as in `row_log_softmax`.
+        tile_subtract(logits, kind, NUMBERS, RESTS, 0, to, array_step(), first, n);
       }
     } else if (!isAgain) {
       tile_again();
@@ -155,24 +154,5 @@ function compute_factors(): void {
   const one = f64x2.splat(1);
   for (let q: usize = 0; q < (<usize>count) << 2; q += 8) {
     Wide.store(NUMBERS + q, f64x2.div(one, v128.load(q << 1, SUMS)));
-  }
-}
-
-/** min(x - lse, 0), the two parts of lse taken off one after the other, as in `row_log_softmax`. */
-function subtract_logarithms(logits: usize, kind: i32, out: usize, first: i32, n: i32): void {
-  const length = stretch_of(n);
-  const fromStep = step_of(kind);
-  const step = array_step();
-  const numbers = spread(NUMBERS, SPREAD);
-  const rests = spread(RESTS, SECOND);
-  const zero = f32x4.splat(0);
-  let from = floats_of(logits, kind, first, n);
-  let to = place(out, 4, first);
-  for (let k = stretches(n); k > 0; k--, from += fromStep, to += step) {
-    for (let i = 0; i < length; i += 4) {
-      const at = (<usize>i) << 2;
-      const v = f32x4.sub(f32x4.sub(Lanes.get(from + at, length - i), v128.load(numbers + at)), v128.load(rests + at));
-      Lanes.put(to + at, length - i, f32x4.pmin(v, zero));
-    }
   }
 }

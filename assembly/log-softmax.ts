@@ -133,13 +133,9 @@ export function row_log_softmax_backward(gradOutput: usize, logProbs: usize, gra
   const highest = f32x4.splat(88);
   const total = f32x4.splat(<f32>(sum * INVERSE_KAPPA));
   for (; n > 0; n -= 4, gradOutput += 16, logProbs += 16, grad += 16) {
-    const isTail = n < 4;
-    const x = f32x4.pmin(isTail ? Lanes.load_tail(logProbs, n, -Infinity) : v128.load(logProbs), highest);
-    const g = isTail ? Lanes.load_tail(gradOutput, n, 0) : v128.load(gradOutput);
+    const x = f32x4.pmin(v128.load(logProbs), highest);
     const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c4, c3, c2, c1, c0);
-    const v = f32x4.sub(g, f32x4.mul(e, total));
-    if (isTail) Lanes.store_tail(grad, n, v);
-    else v128.store(grad, v);
+    Lanes.put(grad, n, f32x4.sub(v128.load(gradOutput), f32x4.mul(e, total)));
   }
 }
 

@@ -85,7 +85,7 @@ function clamp(from: usize, step: usize, n: i32): void {
   for (let k = stretches(n); k > 0; k--, from += step, tile += pitch) {
     for (let i = 0; i < length; i += 4) {
       const at = (<usize>i) << 2;
-      v128.store(tile + at, f32x4.pmin(f32x4.pmax(Lanes.get(from + at, length - i), lowest), highest));
+      v128.store(tile + at, f32x4.pmin(f32x4.pmax(v128.load(from + at), lowest), highest));
     }
   }
 }

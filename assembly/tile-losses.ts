@@ -1,10 +1,10 @@
 /** The losses of a tile's rows. */
 import { mean_above, row_loss, weight_of } from "./cross-entropy";
 import { Lanes } from "./lanes";
-import { chunk, count, long } from "./tile";
+import { between, chunk, count, held, long } from "./tile";
 import { row_place } from "./tile-long";
 import { ODDS } from "./tile-odds";
-import { tile_less } from "./tile-scale";
+import { tile_subtract } from "./tile-scale";
 import { SUMS, tile_sum } from "./tile-sum";
 import { KEPT, OWN } from "./tile-targets";
 import { Wide } from "./wide";
@@ -12,6 +12,7 @@ import { Wide } from "./wide";
 // One float64 a row: the losses, and the means of the logits less the target's.
 export const LOSSES = memory.data(8208, 16);
 const MEANS = memory.data(8208, 16);
+const ZEROS = memory.data(4112, 16);
 
 /** Σ (x - x_y) / classes */
 export function compute_means(logits: usize, kind: i32, classes: i32): void {
@@ -24,7 +25,7 @@ export function compute_means(logits: usize, kind: i32, classes: i32): void {
   }
   for (let first = 0; first < classes; first += chunk) {
     const n = min(chunk, classes - first);
-    tile_less(OWN, logits, kind, first, n);
+    tile_subtract(logits, kind, OWN, ZEROS, Infinity, held(first), between, first, n);
     tile_sum(first, n);
   }
   const divisor = f64x2.splat(<f64>classes);

@@ -106,17 +106,73 @@ export function tile_scale_offset(factors: usize, offsets: usize, out: usize, fi
   }
 }
 
-/** Takes the classes from `first` to `first + n`, each less its row's number, to where exponentials are. */
-export function tile_less(numbers: usize, logits: usize, kind: i32, first: i32, n: i32): void {
+/**
+ * Writes x - number - rest of the classes from `first` to `first + n`, and at most `most`, to where stretches lie `toStep`
+ * apart; a number and a rest for each row.
+ */
+export function tile_subtract(
+  logits: usize,
+  kind: i32,
+  numbers: usize,
+  rests: usize,
+  most: f32,
+  to: usize,
+  toStep: usize,
+  first: i32,
+  n: i32,
+): void {
+  const from = floats_of(logits, kind, first, n);
+  if (along && chunk > 1 && from !== to) subtract_along(from, numbers, rests, most, to);
+  else subtract_beside(from, step_of(kind), numbers, rests, most, to, toStep, n);
+}
+
+/** Row by row, as `scale_along`. */
+function subtract_along(from: usize, numbers: usize, rests: usize, most: f32, to: usize): void {
+  const bytes = (<usize>chunk) << 2;
+  const limit = f32x4.splat(most);
+  const last = numbers + ((<usize>(count - 1)) << 2);
+  for (; numbers < last; numbers += 4, rests += 4, from += bytes, to += bytes) {
+    const a = v128.load32_splat(numbers);
+    const b = v128.load32_splat(rests);
+    let i: usize = 0;
+    for (; i + 16 < bytes; i += 32) {
+      const x = f32x4.sub(f32x4.sub(v128.load(from + i), a), b);
+      const y = f32x4.sub(f32x4.sub(v128.load(from + i, 16), a), b);
+      v128.store(to + i, f32x4.pmin(x, limit));
+      v128.store(to + i, f32x4.pmin(y, limit), 16);
+    }
+    if (i < bytes) {
+      v128.store(to + i, f32x4.pmin(f32x4.sub(f32x4.sub(v128.load(from + i), a), b), limit));
+    }
+  }
+  const a = v128.load32_splat(numbers);
+  const b = v128.load32_splat(rests);
+  for (let i = 0; i < chunk; i += 4) {
+    const at = (<usize>i) << 2;
+    const v = f32x4.sub(f32x4.sub(v128.load(from + at), a), b);
+    Lanes.put(to + at, chunk - i, f32x4.pmin(v, limit));
+  }
+}
+
+function subtract_beside(
+  from: usize,
+  step: usize,
+  numbers: usize,
+  rests: usize,
+  most: f32,
+  to: usize,
+  toStep: usize,
+  n: i32,
+): void {
+  const limit = f32x4.splat(most);
   const length = stretch_of(n);
-  const step = step_of(kind);
-  const others = spread(numbers, SPREAD);
-  let from = floats_of(logits, kind, first, n);
-  let to = held(first);
-  for (let k = stretches(n); k > 0; k--, to += between, from += step) {
+  const a = spread(numbers, SPREAD);
+  const b = spread(rests, SECOND);
+  for (let k = stretches(n); k > 0; k--, from += step, to += toStep) {
     for (let i = 0; i < length; i += 4) {
       const at = (<usize>i) << 2;
-      v128.store(to + at, f32x4.sub(Lanes.get(from + at, length - i), v128.load(others + at)));
+      const v = f32x4.sub(f32x4.sub(v128.load(from + at), v128.load(a + at)), v128.load(b + at));
+      Lanes.put(to + at, length - i, f32x4.pmin(v, limit));
     }
   }
 }

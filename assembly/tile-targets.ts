@@ -1,7 +1,6 @@
 /** The targets of a tile's rows, their logits, and their places. */
 import { size_of } from "./half";
 import { FLOAT32 } from "./kinds";
-import { Lanes } from "./lanes";
 import { along, between, classStride, count, held, place, positions, TILE, whole } from "./tile";
 import { widen } from "./widen";
 
@@ -44,7 +43,7 @@ export function read_targets(logits: usize, kind: i32, targets: usize, classes: 
     for (let p = 0; p < width; p += 4) {
       const q = (row + p) << 2;
       const isRow = i32x4.lt_s(position, end);
-      const t = Lanes.get(targets + q, width - p);
+      const t = v128.load(targets + q);
       const kept = v128.andnot(isRow, i32x4.eq(t, ignored));
       const c = v128.and(t, kept);
       v128.store(q, v128.and(i32x4.add(start, i32x4.mul(c, step)), isRow), AT);

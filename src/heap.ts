@@ -7,6 +7,8 @@ interface Stretch {
 const PAGE = 1 << 16;
 /** What places are multiples of: a vector. */
 const ALIGNMENT = 16;
+/** How much of the memory is left behind them all: the last values of an array are read as a whole vector. */
+const BEHIND = ALIGNMENT;
 
 /**
  * Places in a linear memory from `base` on: the first gap that is large enough, or new memory at its end. There are few of
@@ -59,7 +61,7 @@ export class Heap {
 
   #extend(bytes: number): number {
     const place = this.#end;
-    const missing = Math.ceil((place + bytes - this.#memory.buffer.byteLength) / PAGE);
+    const missing = Math.ceil((place + bytes + BEHIND - this.#memory.buffer.byteLength) / PAGE);
     if (missing > 0) this.#memory.grow(missing);
     this.#end = place + bytes;
     return place;

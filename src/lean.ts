@@ -10,8 +10,7 @@ import type { Kernels } from "./kernels.js";
  * which is 512 too, so that the losses have the same bits.)
  */
 const MANY_FOR_GRADIENTS = 512;
-const MANY_FOR_SOFTMAX = 256;
-const MANY_FOR_LOG_SOFTMAX = 128;
+const MANY_FOR_SOFTMAX = 320;
 
 /**
  * The fast kernels, which compute in float32 on float32 and halves, and know class targets only. Arrays pass through the
@@ -23,7 +22,6 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
 
   const forward = (
     name: "log_softmax_forward" | "softmax_forward",
-    many: number,
     x: Floats,
     y: ResultArray,
     layout: Layout,
@@ -33,7 +31,8 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, y, block, arena.first);
       const from = bringBlock(arena, x.data, block, arena.second, to);
-      if (isTiled(block, many)) kernels[`${name}_tile`](from, kind, to, rows, classes, inner, stride, arena.third);
+      if (isTiled(block, MANY_FOR_SOFTMAX))
+        kernels[`${name}_tile`](from, kind, to, rows, classes, inner, stride, arena.third);
       else kernels[name](from, kind, to, rows, classes);
       takeBlock(arena, to, y, block);
     }
@@ -72,8 +71,8 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       }
     },
 
-    logSoftmax: (x, logProbs, layout) => forward("log_softmax_forward", MANY_FOR_LOG_SOFTMAX, x, logProbs, layout),
-    softmax: (x, probs, layout) => forward("softmax_forward", MANY_FOR_SOFTMAX, x, probs, layout),
+    logSoftmax: (x, logProbs, layout) => forward("log_softmax_forward", x, logProbs, layout),
+    softmax: (x, probs, layout) => forward("softmax_forward", x, probs, layout),
     logSoftmaxBackward: (gradOutput, logProbs, grad, layout) =>
       backward("log_softmax_backward", gradOutput, logProbs, grad, layout),
     softmaxBackward: (gradOutput, probs, grad, layout) => backward("softmax_backward", gradOutput, probs, grad, layout),

@@ -17,8 +17,7 @@
 #include "tile.h"
 
 #define MANY_FOR_GRADIENTS 512
-#define MANY_FOR_SOFTMAX 256
-#define MANY_FOR_LOG_SOFTMAX 128
+#define MANY_FOR_SOFTMAX 320
 #define IGNORE_INDEX -100
 #define MOST_TIMES 100000
 
@@ -40,7 +39,7 @@ static double log_sum_exp(Call c) {
 }
 
 static double log_softmax(Call c) {
-  if (c.classes < MANY_FOR_LOG_SOFTMAX) log_softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
+  if (c.classes < MANY_FOR_SOFTMAX) log_softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
   else log_softmax_forward(c.logits, c.out, c.rows, c.classes);
   return 0;
 }

@@ -174,21 +174,20 @@ static void compute_logarithms(int count) {
   }
 }
 
-static void spread(const float *numbers, int count, int n, float *to) {
-  for (int q = 0; q < count; q++, to += n) {
-    const __m128 v = _mm_set1_ps(numbers[q]);
-    for (int i = 0; i < n; i += 4) _mm_storeu_ps(to + i, v);
-  }
-}
-
+// Row by row, as tile_scale.
 static void subtract_logarithms(const float *logits, int count, int n, float *out) {
-  static _Alignas(64) float SPREAD[VALUES + 4], SECOND[VALUES + 4];
-  spread(NEAR, count, n, SPREAD);
-  spread(REST, count, n, SECOND);
-  const int length = count * n;
-  for (int i = 0; i < length; i += 4) {
-    const __m128 v = _mm_sub_ps(get(logits + i, length - i, 0), _mm_load_ps(SPREAD + i));
-    put(out + i, length - i, pmin(_mm_sub_ps(v, _mm_load_ps(SECOND + i)), _mm_setzero_ps()));
+  const __m128 zero = _mm_setzero_ps();
+  for (int q = 0; q < count; q++, logits += n, out += n) {
+    const __m128 a = _mm_set1_ps(NEAR[q]), b = _mm_set1_ps(REST[q]);
+    if (q + 1 < count && n > 1) {
+      for (int i = 0; i < n; i += 4) {
+        _mm_storeu_ps(out + i, pmin(_mm_sub_ps(_mm_sub_ps(_mm_loadu_ps(logits + i), a), b), zero));
+      }
+    } else {
+      for (int i = 0; i < n; i += 4) {
+        put(out + i, n - i, pmin(_mm_sub_ps(_mm_sub_ps(get(logits + i, n - i, 0), a), b), zero));
+      }
+    }
   }
 }
 
