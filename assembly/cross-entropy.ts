@@ -14,11 +14,11 @@
  *   loss = (1 - ε) · w · log(1 + odds) + ε · (log(1 + odds) - mean (x - x_y)) + z · lse²
  *   dx_j = scale · (T · p_j - ε / C)     dx_y = scale · (ε - ε / C - w · (1 - p_y) + 2z · lse · p_y)     T = w + 2z · lse
  */
-import { INVERSE_KAPPA, LN2, reference, shift_of, unit_of } from "./exp";
+import { reference, shift_of } from "./exp";
 import { log_of_sum, relativeTo, row_scale, row_scale_offset, whole_exp } from "./exp-row";
 import { size_of, value_at } from "./half";
 import { row_sum } from "./log-softmax";
-import { log1p, scaled_exp } from "./wide";
+import { inverse, log1p } from "./wide";
 
 /**
  * Losses of whole rows, in nats; 0 for a row whose target is `ignoreIndex`, which is not looked at. With them the gradient
@@ -112,7 +112,7 @@ export function weight_of(weights: usize, target: i32): f64 {
 export function odds_against(max: f32, sum: f64, target: f32): f64 {
   if (max === Infinity || target === Infinity) return NaN;
   if (sum === 0) return target > -Infinity ? 0 : NaN;
-  return sum * scaled_exp(unit_of(reference(max)) * INVERSE_KAPPA, <f64>shift_of(max) - <f64>target, LN2);
+  return sum * inverse(<f64>target - <f64>shift_of(max), reference(max));
 }
 
 /** log(1 + odds), or where the odds are beyond float64 what they are the exponential of. */

@@ -25,10 +25,10 @@ const REACH: f32 = 124;
  * By how many bits exponentials are larger than HEADROOM alone makes them: room for rows of lesser and of larger logits
  * than the one that the reference is of, or by itself for a target that is less likely than others.
  */
-const ROOM: f32 = 52;
+const ROOM: f32 = 37;
 const ROOM_ALONE: f32 = 22;
 
-/** FAR, and what a target may be away from the reference: 52 bits, and 50 more by its odds. */
+/** FAR, and what a target may be away from the reference: 37 bits, and 40 more by its odds. */
 const FARTHER: f32 = 600;
 
 /** What takes the reference off logits, and between what they are clamped. */

@@ -1,11 +1,13 @@
 /**
- * e^u and logarithms in float64, two lanes at a time, for what rows compute of one number each. Good to 3e-10
+ * e^-x and logarithms in float64, two lanes at a time, for what rows compute of one number each. Good to 3e-10
  * of the result, far beyond float32; a test asserts it. They are for ordinary numbers: the caller looks after the
  * others.
  *
  * The polynomials are trees rather than chains: few numbers are in flight here, and their latency is what counts. The
  * constants come from memory: V8 would build each of them anew every time.
  */
+import { INVERSE_KAPPA, LN2, unit_of } from "./exp";
+
 const TABLE = memory.data<f64>(
   [
     6755399441055744, // 1.5 · 2^52: adding it rounds to an integer, which then stands in the low bits
@@ -13,13 +15,6 @@ const TABLE = memory.data<f64>(
     0.6931471805599453, // ln 2
     1.0,
     2.0,
-    // (e^r - 1 - r) / r²
-    0.5000000013457735,
-    0.16666666681614276,
-    0.04166646500595841,
-    0.008333310934432448,
-    0.001393364104103859,
-    0.00019890980885439347,
     // (artanh s / s - 1) / s², in s²
     0.33333333277246274,
     0.20000060921760893,
@@ -28,6 +23,23 @@ const TABLE = memory.data<f64>(
   ],
   16,
 );
+
+/** e^-s / κ */
+const INVERSE = ASC_FEATURE_RELAXED_SIMD
+  ? memory.data<f64>(
+      [
+        0.008333334059346009, -0.008333334059346009, 0.004166667040887784, -0.0013888890111366356,
+        0.0003472205719667018, -6.944426383702643e-5, 1.1611368545798827e-5, -1.6575818848643215e-6,
+      ],
+      16,
+    )
+  : memory.data<f64>(
+      [
+        1.0, -1.0, 0.5000000013457735, -0.16666666681614276, 0.04166646500595841, -0.008333310934432448,
+        0.001393364104103859, -0.00019890980885439347,
+      ],
+      16,
+    );
 const SQRT_HALF: i64 = 0x3fe6a09e667f3bcd;
 
 export abstract class Wide {
@@ -45,6 +57,10 @@ export abstract class Wide {
     return v128.load64_splat(TABLE + (index << 3));
   }
 
+  @inline private static coefficient(power: u32): v128 {
+    return v128.load64_splat(INVERSE + (power << 3));
+  }
+
   /** a · b + c */
   @inline private static madd(a: v128, b: v128, c: v128): v128 {
     return ASC_FEATURE_RELAXED_SIMD ? f64x2.relaxed_madd(a, b, c) : f64x2.add(f64x2.mul(a, b), c);
@@ -60,23 +76,26 @@ export abstract class Wide {
     return f64x2.add(f64x2.add(a, b), f64x2.mul(a, b));
   }
 
+  /** What brings the exponent to 2^m: of its bits the lowest eleven count. */
+  @inline static bias(m: f32): v128 {
+    return f64x2.splat(<f64>m + 6755399441056767); // 1.5 · 2^52 + 1023
+  }
+
   /**
-   * e^u for |u| ≤ 700; NaN stays NaN. u = n ln 2 + r with |r| ≤ ln 2 / 2, and e^r = 1 + r + r² p(r) with p of
-   * degree 5: within 2.3e-10. The ln 2 may be one that another exponential amounts to.
+   * 2^m / κ · e^-x, where that is a normal float64; NaN stays NaN. x = s - n ln 2 with |s| ≤ ln 2 / 2, and e^-s = 1 - s +
+   * s² p(s) with p of degree 5: within 2.3e-10. The ln 2 is the one that the exponentials amount to.
    */
-  @inline static exp(u: v128, ln2: v128): v128 {
+  @inline static inverse(x: v128, bias: v128, ln2: v128): v128 {
     const magic = Wide.constant(0);
-    const one = Wide.constant(3);
-    const t = Wide.madd(u, Wide.constant(1), magic);
-    const r = Wide.nmadd(f64x2.sub(t, magic), ln2, u);
-    const r2 = f64x2.mul(r, r);
-    const a = f64x2.add(r, one);
-    const b = Wide.madd(r, Wide.constant(6), Wide.constant(5));
-    const c = Wide.madd(r, Wide.constant(8), Wide.constant(7));
-    const d = Wide.madd(r, Wide.constant(10), Wide.constant(9));
-    const p = Wide.madd(Wide.madd(Wide.madd(d, r2, c), r2, b), r2, a);
-    const scale = i64x2.shl(i64x2.add(t, i64x2.splat(1023)), 52);
-    return f64x2.mul(p, scale);
+    const t = Wide.nmadd(x, Wide.constant(1), magic);
+    const s = Wide.madd(f64x2.sub(t, magic), ln2, x);
+    const s2 = f64x2.mul(s, s);
+    const a = Wide.madd(s, Wide.coefficient(1), Wide.coefficient(0));
+    const b = Wide.madd(s, Wide.coefficient(3), Wide.coefficient(2));
+    const c = Wide.madd(s, Wide.coefficient(5), Wide.coefficient(4));
+    const d = Wide.madd(s, Wide.coefficient(7), Wide.coefficient(6));
+    const p = Wide.madd(Wide.madd(Wide.madd(d, s2, c), s2, b), s2, a);
+    return f64x2.mul(p, i64x2.shl(i64x2.add(t, bias), 52));
   }
 
   /**
@@ -94,9 +113,9 @@ export abstract class Wide {
     const s = f64x2.div(f, f64x2.add(f, Wide.constant(4)));
     const z = f64x2.mul(s, s);
     const z2 = f64x2.mul(z, z);
-    const a = Wide.madd(z, Wide.constant(11), one);
-    const b = Wide.madd(z, Wide.constant(13), Wide.constant(12));
-    const q = Wide.madd(Wide.madd(Wide.constant(14), z2, b), z2, a);
+    const a = Wide.madd(z, Wide.constant(5), one);
+    const b = Wide.madd(z, Wide.constant(7), Wide.constant(6));
+    const q = Wide.madd(Wide.madd(Wide.constant(8), z2, b), z2, a);
     return Wide.madd(f64x2.add(s, s), q, f64x2.mul(k, ln2));
   }
 
@@ -112,14 +131,15 @@ export abstract class Wide {
 // One number at a time, over the whole range.
 
 /**
- * scale · e^u, within 5e-10; 0 and Infinity beyond float64, NaN for NaN. Where the lanes cannot do it, half of the exponent
- * is squared.
+ * 2^m / κ · e^-x, within 5e-10; 0 and Infinity beyond float64, NaN for NaN. Where the lanes cannot do it, half of the
+ * exponent is squared.
  */
-export function scaled_exp(scale: f64, u: f64, ln2: f64): f64 {
-  const isFar = abs(u) > 700;
-  const v = f64x2.splat(isFar ? max<f64>(min<f64>(u * 0.5, 700), -700) : u);
-  const e = f64x2.extract_lane(Wide.exp(v, f64x2.splat(ln2)), 0);
-  return isFar ? scale * e * e : scale * e;
+export function inverse(x: f64, m: f32): f64 {
+  const isFar = abs(<f64>m * LN2 - x) > 690;
+  const v = isFar ? max<f64>(min<f64>(x * 0.5, 700), -700) : x;
+  const bias = Wide.bias(isFar ? 0 : m);
+  const e = f64x2.extract_lane(Wide.inverse(f64x2.splat(v), bias, f64x2.splat(LN2)), 0);
+  return isFar ? (unit_of(m) / INVERSE_KAPPA) * e * e : e;
 }
 
 /** log y for y ≥ 0 that is 0, normal or Infinity; NaN for NaN. */

@@ -74,6 +74,9 @@ const evaluate = (coefficients: readonly number[], x: number): number =>
 
 const POINTS = 20000;
 
+/** By how much the fused exponential is more than e^r: assembly/exp.ts. */
+const INVERSE_KAPPA = 0.008333334059346009;
+
 for (const { name, low, high, degree, wanted, whole, exact } of problems) {
   const nodes = Array.from({ length: degree + 1 }, (_, k) => {
     const node = Math.cos(((2 * k + 1) * Math.PI) / (2 * degree + 2));
@@ -86,4 +89,9 @@ for (const { name, low, high, degree, wanted, whole, exact } of problems) {
     largest = Math.max(largest, Math.abs(whole(x, evaluate(p, x)) / exact(x) - 1));
   }
   console.log(`${name}: ${p.join(", ")}; largest relative error ${largest.toPrecision(2)}`);
+  if (exact === Math.exp) {
+    const signed = [1, 1, ...p].map((c, k) => (-1) ** k * c);
+    console.log(`e^-r: ${signed.join(", ")}`);
+    console.log(`e^-r / κ: ${signed.map((c) => c * INVERSE_KAPPA).join(", ")}`);
+  }
 }

@@ -236,6 +236,39 @@ describeBackends("edges", (core) => {
     x.dispose();
   });
 
+  // 4096 ln 2 is where a float64's exponent and sign come round again.
+  test.each([
+    [-4096 * Math.LN2, 0],
+    [4096 * Math.LN2, 0],
+    [-2048 * Math.LN2, 0],
+    [2048 * Math.LN2, 0],
+    [690, -511],
+    [-690, 511],
+    [-511, 690],
+    [511, -690],
+    [1e5, -1e5],
+    [-1e5, 1e5],
+  ])("a target of %d beside others of %d", (own, others) => {
+    for (const classes of [2, 10, 600]) {
+      for (const before of [0, others]) {
+        // The row before says what the exponentials of both are taken relative to.
+        const logits = new Float32Array(2 * classes).fill(before, 0, classes).fill(others, classes);
+        logits[classes] = own;
+        const apart = others - at(logits, classes);
+        const odds = (classes - 1) * Math.exp(apart);
+        const want = odds === infinity ? apart + Math.log(classes - 1) : Math.log1p(odds);
+        const options = { shape: [2, classes], reduction: "none" } as const;
+        const { loss, grad } = core.crossEntropyWithGrad(logits, [0, 0], options);
+        const tolerance = 3e-7 * want + 2e-38;
+        expect(Math.abs(at(loss, 1) - want)).not.toBeGreaterThan(tolerance);
+        expect(Math.abs(at(core.crossEntropy(logits, [0, 0], options), 1) - want)).not.toBeGreaterThan(tolerance);
+        const miss = odds === infinity ? 1 : odds / (1 + odds);
+        expect(Math.abs(at(grad, classes) + miss)).not.toBeGreaterThan(6e-7 * miss + 2e-38);
+        expect(Math.abs(at(grad, classes + 1) - miss / (classes - 1))).not.toBeGreaterThan(6e-7 * miss + 2e-38);
+      }
+    }
+  });
+
   test("the gradient of an all but certain row keeps its precision", () => {
     for (const classes of [24, 600]) {
       for (const gradOutput of [1, 0.01]) {

@@ -320,8 +320,7 @@ static void softmax_forward(float *logits, float *probs, int rows, int classes) 
 static double odds_against(float max, double sum, float target) {
   if (max == INFINITY || target == INFINITY) return NAN;
   if (sum == 0) return target > -INFINITY ? 0 : NAN;
-  const double unit = ldexp(1, (int)reference(max));
-  return sum * scaled_exp(unit * INVERSE_KAPPA, (double)shift_of(max) - (double)target, LN2);
+  return sum * inverse((double)target - (double)shift_of(max), reference(max));
 }
 
 static double target_loss(double odds, float max, double sum, float target) {

@@ -9,14 +9,15 @@
 #define LONG_VALUES 32768
 #define SUMMED 4
 #define LARGEST 0x1p120
-#define LARGEST_OF_OTHERS 0x1p108
-#define LEAST_OF_INVERSE 0x1p-108
+#define LEAST_INVERSE 0x1p-82
+#define LARGEST_INVERSE 0x1p-8
+#define FARTHEST 700
 #define LEAST_OF_ALL 256.0
 #define LEAST_ODDS 0x1p-80
-#define LARGEST_ODDS 0x1p50
+#define LARGEST_ODDS 0x1p40
 #define REACH 124.0f
 #define FARTHER 600.0f
-#define ROOM 52.0f
+#define ROOM 37.0f
 #define ROOM_ALONE 22.0f
 #define TINY 0x1p-126
 
@@ -265,31 +266,39 @@ static float read_targets(const float *logits, const int32_t *targets, int count
   return first;
 }
 
-static void invert_targets(int count) {
-  const __m128d scale = _mm_set1_pd(UNIT * INVERSE_KAPPA), ln2 = _mm_set1_pd(LN2), sign = _mm_set1_pd(-0.0);
-  const __m128d most = _mm_set1_pd(700), least = _mm_set1_pd(-700);
+static int invert(int count) {
+  const __m128d ln2 = _mm_set1_pd(LN2);
+  const __m128i bias = wide_bias(EXPONENT);
+  const __m128 sign = _mm_set1_ps(-0.0f);
+  __m128 far = _mm_setzero_ps();
   for (int q = 0; q < count; q += 2) {
-    // The bounds first: where a comparison with NaN fails, the instruction gives its second operand.
-    const __m128d u = _mm_max_pd(least, _mm_min_pd(most, _mm_xor_pd(wide_load(OWN + q), sign)));
-    _mm_store_pd(INVERSES + q, _mm_mul_pd(scale, wide_exp(u, ln2)));
+    const __m128 own = _mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(OWN + q)));
+    far = _mm_or_ps(far, _mm_cmpnlt_ps(_mm_andnot_ps(sign, own), _mm_set1_ps(FARTHEST)));
+    _mm_store_pd(INVERSES + q, wide_inverse(_mm_cvtps_pd(own), bias, ln2));
   }
+  return _mm_movemask_ps(far) == 0;
+}
+
+static void invert_targets(int count) {
+  if (invert(count)) return;
+  for (int q = 0; q < count; q++) {
+    if (!(fabsf(OWN[q]) < FARTHEST)) OWN[q] = NAN;
+  }
+  invert(count);
 }
 
 static __m128d kept_of(int q) { return _mm_castsi128_pd(_mm_cvtepi32_epi64(_mm_loadl_epi64((__m128i *)(KEPT + q)))); }
 
 static int compute_odds(int count) {
-  const __m128d leastOfAll = _mm_set1_pd(LEAST_OF_ALL), mostOfInverse = _mm_set1_pd(1 / LEAST_OF_ALL);
-  const __m128d largest = _mm_set1_pd(LARGEST_OF_OTHERS), leastOfInverse = _mm_set1_pd(LEAST_OF_INVERSE);
+  const __m128d leastInverse = _mm_set1_pd(LEAST_INVERSE), largestInverse = _mm_set1_pd(LARGEST_INVERSE);
   const __m128d leastOdds = _mm_set1_pd(LEAST_ODDS), largestOdds = _mm_set1_pd(LARGEST_ODDS);
   const __m128d all = _mm_castsi128_pd(_mm_set1_epi64x(-1));
   __m128d good = all;
   int q = 0;
   for (; q < count; q += 2) {
-    const __m128d sum = _mm_load_pd(SUMS + q), inverse = _mm_load_pd(INVERSES + q), kept = kept_of(q);
-    const __m128d odds = _mm_mul_pd(sum, inverse);
-    const __m128d isWhole = _mm_or_pd(_mm_cmpge_pd(sum, leastOfAll), _mm_cmplt_pd(inverse, mostOfInverse));
-    const __m128d isWithin = _mm_and_pd(_mm_cmplt_pd(sum, largest), _mm_cmpge_pd(inverse, leastOfInverse));
-    const __m128d isNear = _mm_and_pd(isWithin, isWhole);
+    const __m128d inverse = _mm_load_pd(INVERSES + q), kept = kept_of(q);
+    const __m128d odds = _mm_mul_pd(_mm_load_pd(SUMS + q), inverse);
+    const __m128d isNear = _mm_and_pd(_mm_cmpge_pd(inverse, leastInverse), _mm_cmplt_pd(inverse, largestInverse));
     const __m128d isOrdinary = _mm_and_pd(_mm_cmpge_pd(odds, leastOdds), _mm_cmplt_pd(odds, largestOdds));
     good = _mm_and_pd(good, _mm_or_pd(_mm_and_pd(isNear, isOrdinary), _mm_xor_pd(kept, all)));
     _mm_store_pd(ODDS + q, _mm_and_pd(odds, kept));
@@ -301,13 +310,13 @@ static int compute_odds(int count) {
 // Takes rows that are not within bounds for ignored, and all others for done.
 static void set_aside(int count) {
   for (int q = 0; q < count; q++) {
-    const double sum = SUMS[q], inverse = INVERSES[q], odds = ODDS[q];
-    const int isWhole = (sum >= LEAST_OF_ALL || inverse < 1 / LEAST_OF_ALL) && inverse >= LEAST_OF_INVERSE;
+    const double inverse = INVERSES[q], odds = ODDS[q];
+    const int isNear = inverse >= LEAST_INVERSE && inverse < LARGEST_INVERSE;
     const int isOrdinary = odds >= LEAST_ODDS && odds < LARGEST_ODDS;
-    DONE[q] = !KEPT[q] || (isWhole && isOrdinary && sum < LARGEST_OF_OTHERS);
+    DONE[q] = !KEPT[q] || (isNear && isOrdinary);
     if (DONE[q]) continue;
-    SUMS[q] = LEAST_OF_ALL;
-    INVERSES[q] = 1;
+    SUMS[q] = 512;
+    INVERSES[q] = 1.0 / 512;
     ODDS[q] = 0;
   }
 }

@@ -1,4 +1,4 @@
-// assembly/wide.ts in C: e^u and logarithms in float64.
+// assembly/wide.ts in C: e^-x and logarithms in float64.
 #pragma once
 #include "lanes.h"
 
@@ -30,17 +30,30 @@ static inline __m128i shift_right_signed(__m128i v, int bits) {
   return _mm_sub_epi64(_mm_srli_epi64(_mm_xor_si128(v, sign), bits), _mm_srli_epi64(sign, bits));
 }
 
-static inline __m128d wide_exp(__m128d u, __m128d ln2) {
-  const __m128d magic = _mm_set1_pd(6755399441055744), one = _mm_set1_pd(1);
-  const __m128d t = madd(u, _mm_set1_pd(1.4426950408889634), magic);
-  const __m128d r = nmadd(_mm_sub_pd(t, magic), ln2, u);
-  const __m128d r2 = _mm_mul_pd(r, r);
-  const __m128d a = _mm_add_pd(r, one);
-  const __m128d b = madd(r, _mm_set1_pd(0.16666666681614276), _mm_set1_pd(0.5000000013457735));
-  const __m128d c = madd(r, _mm_set1_pd(0.008333310934432448), _mm_set1_pd(0.04166646500595841));
-  const __m128d d = madd(r, _mm_set1_pd(0.00019890980885439347), _mm_set1_pd(0.001393364104103859));
-  const __m128d p = madd(madd(madd(d, r2, c), r2, b), r2, a);
-  const __m128i field = _mm_add_epi64(_mm_castpd_si128(t), _mm_set1_epi64x(1023));
+// e^-s / κ
+#ifdef FUSED
+static const double INVERSE[] = {0.008333334059346009,  -0.008333334059346009,  0.004166667040887784,
+                                 -0.0013888890111366356, 0.0003472205719667018, -0.00006944426383702643,
+                                 0.000011611368545798827, -0.0000016575818848643215};
+#else
+static const double INVERSE[] = {1, -1, 0.5000000013457735, -0.16666666681614276, 0.04166646500595841,
+                                 -0.008333310934432448, 0.001393364104103859, -0.00019890980885439347};
+#endif
+
+static inline __m128i wide_bias(float m) { return _mm_castpd_si128(_mm_set1_pd((double)m + 6755399441056767)); }
+
+// 2^m / κ · e^-x
+static inline __m128d wide_inverse(__m128d x, __m128i bias, __m128d ln2) {
+  const __m128d magic = _mm_set1_pd(6755399441055744);
+  const __m128d t = nmadd(x, _mm_set1_pd(1.4426950408889634), magic);
+  const __m128d s = madd(_mm_sub_pd(t, magic), ln2, x);
+  const __m128d s2 = _mm_mul_pd(s, s);
+  const __m128d a = madd(s, _mm_set1_pd(INVERSE[1]), _mm_set1_pd(INVERSE[0]));
+  const __m128d b = madd(s, _mm_set1_pd(INVERSE[3]), _mm_set1_pd(INVERSE[2]));
+  const __m128d c = madd(s, _mm_set1_pd(INVERSE[5]), _mm_set1_pd(INVERSE[4]));
+  const __m128d d = madd(s, _mm_set1_pd(INVERSE[7]), _mm_set1_pd(INVERSE[6]));
+  const __m128d p = madd(madd(madd(d, s2, c), s2, b), s2, a);
+  const __m128i field = _mm_add_epi64(_mm_castpd_si128(t), bias);
   return _mm_mul_pd(p, _mm_castsi128_pd(_mm_slli_epi64(field, 52)));
 }
 
@@ -68,11 +81,12 @@ static inline __m128d wide_log1p(__m128d r) {
   return _mm_add_pd(wide_log(y, _mm_set1_pd(LN2_WIDE)), _mm_div_pd(lost, y));
 }
 
-static inline double scaled_exp(double scale, double u, double ln2) {
-  const int isFar = fabs(u) > 700;
-  const double half = u > 1400 ? 700 : u < -1400 ? -700 : u * 0.5;
-  const double e = _mm_cvtsd_f64(wide_exp(_mm_set1_pd(isFar ? half : u), _mm_set1_pd(ln2)));
-  return isFar ? scale * e * e : scale * e;
+static inline double inverse(double x, float m) {
+  const int isFar = fabs((double)m * LN2 - x) > 690;
+  const double half = x > 1400 ? 700 : x < -1400 ? -700 : x * 0.5;
+  const __m128d v = _mm_set1_pd(isFar ? half : x);
+  const double e = _mm_cvtsd_f64(wide_inverse(v, wide_bias(isFar ? 0 : m), _mm_set1_pd(LN2)));
+  return isFar ? ldexp(1, (int)m) / INVERSE_KAPPA * e * e : e;
 }
 
 static inline double log_of(double y) {
