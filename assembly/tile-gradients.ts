@@ -79,7 +79,14 @@ export function write_gradients(logits: usize, kind: i32, grad: usize, classes: 
   }
   const begin = place(grad, 4, 0);
   const end = (<usize>count) << 2;
-  for (let q: usize = 0; q < end; q += 4) store<f32>(begin + load<u32>(q, AT), load<f32>(q, GRADIENTS));
+  let q: usize = 0;
+  for (; q + 16 <= end; q += 16) {
+    store<f32>(begin + load<u32>(q, AT), load<f32>(q, GRADIENTS));
+    store<f32>(begin + load<u32>(q, AT + 4), load<f32>(q, GRADIENTS + 4));
+    store<f32>(begin + load<u32>(q, AT + 8), load<f32>(q, GRADIENTS + 8));
+    store<f32>(begin + load<u32>(q, AT + 12), load<f32>(q, GRADIENTS + 12));
+  }
+  for (; q < end; q += 4) store<f32>(begin + load<u32>(q, AT), load<f32>(q, GRADIENTS));
   if (!ignores) return;
   for (let q: usize = 0; q < end; q += 4) {
     if (load<i32>(q, KEPT)) continue;

@@ -35,17 +35,19 @@ export function compute_means(logits: usize, kind: i32, classes: i32): void {
 }
 
 /**
- * Σ log(1 + odds): with a + b + ab, the odds against one or the other of two targets, eight rows make one, as exact as each
- * of them and at most 2^408, and need one logarithm.
+ * Σ log(1 + odds): with a + b + ab, the odds against one or the other of two targets, sixteen rows make one, as exact as each
+ * of them and at most 2^656, and need one logarithm.
  */
 function sum_of_losses(): f64 {
   let sum = f64x2.splat(0);
-  for (let q: usize = 0; q < (<usize>count) << 3; q += 128) {
-    const a = Wide.either(v128.load(q, ODDS), v128.load(q, ODDS + 16));
-    const b = Wide.either(v128.load(q, ODDS + 32), v128.load(q, ODDS + 48));
-    const c = Wide.either(v128.load(q, ODDS + 64), v128.load(q, ODDS + 80));
-    const d = Wide.either(v128.load(q, ODDS + 96), v128.load(q, ODDS + 112));
-    sum = f64x2.add(sum, Wide.log1p(Wide.either(Wide.either(a, b), Wide.either(c, d))));
+  for (let q: usize = 0; q < (<usize>count) << 3; ) {
+    let odds = f64x2.splat(0);
+    for (const end = q + 256; q < end; q += 64) {
+      const a = Wide.either(v128.load(q, ODDS), v128.load(q, ODDS + 16));
+      const b = Wide.either(v128.load(q, ODDS + 32), v128.load(q, ODDS + 48));
+      odds = Wide.either(odds, Wide.either(a, b));
+    }
+    sum = f64x2.add(sum, Wide.log1p(odds));
   }
   return Lanes.sum_f64(sum);
 }

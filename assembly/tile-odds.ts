@@ -6,9 +6,9 @@ import { SUMS } from "./tile-sum";
 import { ASIDE, ignores, KEPT, OWN } from "./tile-targets";
 import { Wide } from "./wide";
 
-// One float64 a row: the odds against the target, with zeros behind the last up to sixteen rows, and the inverse of the
+// One float64 a row: the odds against the target, with zeros behind the last up to 32 rows, and the inverse of the
 // target's exponential.
-export const ODDS = memory.data(8320, 16);
+export const ODDS = memory.data(8448, 16);
 export const INVERSES = memory.data(8208, 16);
 
 /** Targets that are farther out count as NaN: float64 has no exponents for them, and some would look like others. */
@@ -70,7 +70,7 @@ export function compute_odds(): bool {
   if (ignores) {
     for (let q: usize = 0; q < (<usize>count) << 2; q += 4) if (load<i32>(q, KEPT) === 0) store<f64>(q << 1, 0, ODDS);
   }
-  for (let q = (<usize>count) << 3; q & 127; q += 8) store<f64>(q, 0, ODDS);
+  for (let q = (<usize>count) << 3; q & 255; q += 8) store<f64>(q, 0, ODDS);
   const isFar = v128.or(
     i32x4.ge_u(above, i32x4.splat(LARGEST_ODDS - LEAST_ODDS)),
     i32x4.ge_u(inversesAbove, i32x4.splat(LARGEST_INVERSE - LEAST_INVERSE)),

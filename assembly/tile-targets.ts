@@ -80,7 +80,15 @@ export function leave_out(first: i32, n: i32): void {
   const values = held(first);
   const end = (<usize>count) << 2;
   if (whole) {
-    for (let q: usize = 0; q < end; q += 4) store<f32>(TILE + load<u32>(q, AT), 0);
+    let q: usize = 0;
+    // Written out: one in turn takes twice the time.
+    for (; q + 16 <= end; q += 16) {
+      store<f32>(TILE + load<u32>(q, AT), 0);
+      store<f32>(TILE + load<u32>(q, AT + 4), 0);
+      store<f32>(TILE + load<u32>(q, AT + 8), 0);
+      store<f32>(TILE + load<u32>(q, AT + 12), 0);
+    }
+    for (; q < end; q += 4) store<f32>(TILE + load<u32>(q, AT), 0);
     return;
   }
   // Few targets are among the classes of a chunk: four are looked at together.

@@ -27,7 +27,7 @@ static _Alignas(64) int32_t AT[ENOUGH + 4], KEPT[ENOUGH + 4];
 
 // Which rows of a tile that comes again need not, and how many it has.
 static int DONE[ENOUGH], AGAIN;
-static _Alignas(64) double SUMS[ENOUGH + 4], ODDS[ENOUGH + 16], INVERSES[ENOUGH + 4];
+static _Alignas(64) double SUMS[ENOUGH + 4], ODDS[ENOUGH + 32], INVERSES[ENOUGH + 4];
 
 // What takes the reference off logits, between what they are clamped, m, and 2^m.
 static __m128 BIAS, LOWEST, HIGHEST;
@@ -303,7 +303,7 @@ static int compute_odds(int count) {
     good = _mm_and_pd(good, _mm_or_pd(_mm_and_pd(isNear, isOrdinary), _mm_xor_pd(kept, all)));
     _mm_store_pd(ODDS + q, _mm_and_pd(odds, kept));
   }
-  for (; q & 15; q += 2) _mm_store_pd(ODDS + q, _mm_setzero_pd());
+  for (; q & 31; q += 2) _mm_store_pd(ODDS + q, _mm_setzero_pd());
   return _mm_movemask_pd(good) == 3;
 }
 
@@ -355,11 +355,14 @@ static double add_long_losses(int count, double total) {
 
 static double sum_of_losses(int count) {
   __m128d sum = _mm_setzero_pd();
-  for (int q = 0; q < count; q += 16) {
-    __m128d v[8];
-    for (int i = 0; i < 8; i++) v[i] = _mm_load_pd(ODDS + q + 2 * i);
-    const __m128d a = either(v[0], v[1]), b = either(v[2], v[3]), c = either(v[4], v[5]), d = either(v[6], v[7]);
-    sum = _mm_add_pd(sum, wide_log1p(either(either(a, b), either(c, d))));
+  for (int q = 0; q < count;) {
+    __m128d odds = _mm_setzero_pd();
+    for (const int end = q + 32; q < end; q += 8) {
+      const __m128d a = either(_mm_load_pd(ODDS + q), _mm_load_pd(ODDS + q + 2));
+      const __m128d b = either(_mm_load_pd(ODDS + q + 4), _mm_load_pd(ODDS + q + 6));
+      odds = either(odds, either(a, b));
+    }
+    sum = _mm_add_pd(sum, wide_log1p(odds));
   }
   return sum_f64(sum);
 }
