@@ -4,10 +4,10 @@ import { along, between, blocks, chunk, count, held, pitch, TILE } from "./tile"
 
 /**
  * Where exponentials become probabilities, the sum of all has to be at least 2^8, so that nothing is flushed that float32
- * has, and at most 2^120, so that what they are multiplied by is a normal float32.
+ * has, and less than 2^120, so that what they are multiplied by is a normal float32.
  */
-const LEAST_OF_ALL: f64 = 256;
-const LARGEST: f64 = 1.329227995784916e36;
+const LEAST_OF_ALL: i32 = 0x40700000;
+const LARGEST: i32 = 0x47700000;
 
 /** How many vectors are summed in float32 before the sum goes on in float64. */
 const SUMMED: i32 = 4;
@@ -112,14 +112,13 @@ function sum_beside(from: usize, fresh: bool, n: i32): void {
   }
 }
 
-/** Whether the sums of all exponentials are within bounds. */
+/** Whether the sums of all exponentials are within bounds: by their upper words, as in `compute_odds`. */
 export function tile_is_near(): bool {
-  const least = f64x2.splat(LEAST_OF_ALL);
-  const most = f64x2.splat(LARGEST);
-  let near = i64x2.splat(-1);
-  for (let q = 0; q < count; q += 2) {
-    const sum = q + 1 < count ? v128.load((<usize>q) << 3, SUMS) : v128.load64_splat((<usize>q) << 3, SUMS);
-    near = v128.and(near, v128.and(f64x2.ge(sum, least), f64x2.le(sum, most)));
+  const least = i32x4.splat(LEAST_OF_ALL);
+  let above = i32x4.splat(0);
+  if (count & 1) store<f64>((<usize>count) << 3, load<f64>((<usize>(count - 1)) << 3, SUMS), SUMS);
+  for (let q: usize = 0; q < (<usize>count) << 3; q += 16) {
+    above = i32x4.max_u(above, i32x4.sub(v128.load(q, SUMS), least));
   }
-  return i64x2.all_true(near);
+  return (i64x2.bitmask(i32x4.ge_u(above, i32x4.splat(LARGEST - LEAST_OF_ALL))) & 3) === 0;
 }
