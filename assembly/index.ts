@@ -2,8 +2,8 @@
  * The whole ABI. Pointers are byte offsets into the exported memory; logits are of a `kind` (kinds.ts), or float32 like
  * probs, grad and the rest; targets are int32, row losses float32, row scales and class weights float64. Rows of
  * `classes` lie one after another, or for the kernels whose names end in `tile` as `[outer, classes, stride]`, of which
- * the first `inner` positions take part. No kernel allocates, and none writes to an input, but that the cross-entropy of
- * rows has something else in place of a target while that row is summed.
+ * the first `inner` positions take part. No kernel allocates, and none writes to an input, but that a cross-entropy may
+ * have something else in place of a target while its row is summed. The 16 bytes behind an array may be read.
  */
 
 export {

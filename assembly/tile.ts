@@ -10,6 +10,9 @@
  * one reference from another, which is exact, so a row's bits do not depend on the rows beside it. Then the rows are
  * summed, and what follows for each row is spread over its logits again. Rows whose sums are too far from 1 for all of this
  * come again, one by one.
+ *
+ * Long rows whose sums are all that is wanted share a reference in the same way, and are summed where they are
+ * (tile-long.ts).
  */
 import { size_of, value_at } from "./half";
 import { FLOAT32 } from "./kinds";
