@@ -17,7 +17,7 @@ import {
   tile_again_but_for_done,
   tile_begin,
 } from "./tile";
-import { tile_exp, tile_refer } from "./tile-exp";
+import { ROOM_FOR_TARGETS, tile_exp, tile_refer } from "./tile-exp";
 import { compute_gradients, compute_gradients_of_terms, write_gradients } from "./tile-gradients";
 import { long_sums_of_others } from "./tile-long";
 import { add_losses, compute_means } from "./tile-losses";
@@ -145,7 +145,7 @@ function row_alone(
 function take(logits: usize, kind: i32, targets: usize, classes: i32, ignoreIndex: i32, smooth: bool): bool {
   const reference = read_targets(logits, kind, targets, classes, ignoreIndex);
   if (smooth) compute_means(logits, kind, classes);
-  tile_refer(reference);
+  tile_refer(reference, ROOM_FOR_TARGETS);
   if (long) {
     invert_targets();
     long_sums_of_others(logits, kind, targets);

@@ -4,7 +4,10 @@
  */
 export const AHEAD: usize = 2048;
 
-/** Loads, stores and horizontal steps that the rows share. A tail is the 1 to 3 floats behind the last whole vector. */
+/**
+ * Loads, stores and horizontal steps that the rows share. A tail is the 1 to 3 floats behind the last whole vector: where
+ * it does not matter what follows them, they are read as one too, for which there is memory behind every array.
+ */
 export abstract class Lanes {
   /** The last place that may be touched. */
   @inline static end_of_memory(): usize {
@@ -18,10 +21,7 @@ export abstract class Lanes {
     if (bytes > 64) load<u32>(ahead, 64);
   }
 
-  /**
-   * The tail at `at`, padded with `fill`. Where it does not matter what follows, it is read as a whole vector: behind every
-   * array there is memory for that.
-   */
+  /** The tail at `at`, padded with `fill`. */
   @inline static load_tail(at: usize, count: i32, fill: f32): v128 {
     let v = v128.load_lane<f32>(at, f32x4.splat(fill), 0);
     if (count > 1) v = v128.load_lane<f32>(at, v, 1, 4);

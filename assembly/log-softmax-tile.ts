@@ -24,7 +24,7 @@ import {
   tile_again,
   tile_begin,
 } from "./tile";
-import { tile_exp, tile_refer, unit } from "./tile-exp";
+import { ROOM_FOR_MAXIMA, tile_exp, tile_refer, unit } from "./tile-exp";
 import { long_sums } from "./tile-long";
 import { tile_scale, tile_subtract } from "./tile-scale";
 import { SUMS, tile_is_near, tile_sum } from "./tile-sum";
@@ -122,8 +122,10 @@ export function softmax_forward_tile(
 
 /** Takes the exponentials, which stay if the tile holds all, and their sums; whether these are within bounds. */
 function take(logits: usize, kind: i32, classes: i32, spare: usize): bool {
-  if (isAgain) tile_refer(row_max(row_bring(logits, kind, classes, spare), row_kind(kind), classes));
-  else tile_refer(row_top(place(logits, size_of(kind), 0), kind, stretch_of(min(chunk, classes))));
+  const top = isAgain
+    ? row_max(row_bring(logits, kind, classes, spare), row_kind(kind), classes)
+    : row_top(place(logits, size_of(kind), 0), kind, stretch_of(min(chunk, classes)));
+  tile_refer(top, ROOM_FOR_MAXIMA);
   if (long) {
     long_sums(logits, kind);
     return tile_is_near();

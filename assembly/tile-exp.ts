@@ -23,12 +23,14 @@ const REACH: f32 = 124;
 
 /**
  * By how many bits exponentials are larger than HEADROOM alone makes them: room for rows of lesser and of larger logits
- * than the one that the reference is of, or by itself for a target that is less likely than others.
+ * than the one that the reference is of, which is a target's or one of the largest; or by itself for a target that is less
+ * likely than others. All are even, as references are.
  */
-const ROOM: f32 = 37;
+export const ROOM_FOR_TARGETS: f32 = 38;
+export const ROOM_FOR_MAXIMA: f32 = 58;
 const ROOM_ALONE: f32 = 22;
 
-/** FAR, and what a target may be away from the reference: 37 bits, and 40 more by its odds. */
+/** FAR, and what a target may be away from the reference: 38 bits, and 40 more by its odds. */
 const FARTHER: f32 = 600;
 
 /** What takes the reference off logits, and between what they are clamped. */
@@ -46,9 +48,9 @@ export let unit: f64 = 1;
  * Chooses what the tile's exponentials are relative to: one of its logits, or 0 where that is far out or none. A row by
  * itself may be somewhat farther out: it is no other way than with others that it passes.
  */
-export function tile_refer(logit: f32): void {
+export function tile_refer(logit: f32, room: f32): void {
   const isNear = abs(logit) < (isAgain ? FARTHER : FAR);
-  const m = even_turns(isNear ? logit : 0) - HEADROOM - (isAgain ? ROOM_ALONE : ROOM);
+  const m = even_turns(isNear ? logit : 0) - HEADROOM - (isAgain ? ROOM_ALONE : room);
   exponent = m;
   unit = unit_of(m);
   const v = f32x4.splat(m);

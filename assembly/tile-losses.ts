@@ -36,7 +36,7 @@ export function compute_means(logits: usize, kind: i32, classes: i32): void {
 
 /**
  * Σ log(1 + odds): with a + b + ab, the odds against one or the other of two targets, sixteen rows make one, as exact as each
- * of them and at most 2^656, and need one logarithm.
+ * of them and at most 2^641, and need one logarithm.
  */
 function sum_of_losses(): f64 {
   let sum = f64x2.splat(0);

@@ -67,8 +67,9 @@ export function compute_odds(): bool {
     above = i32x4.max_u(above, i32x4.sub(odds, leastOdds));
     inversesAbove = i32x4.max_u(inversesAbove, i32x4.sub(inverse, leastInverse));
   }
+  if (count & 1) leave((<usize>count) << 2);
   if (ignores) {
-    for (let q: usize = 0; q < (<usize>count) << 2; q += 4) if (load<i32>(q, KEPT) === 0) store<f64>(q << 1, 0, ODDS);
+    for (let q: usize = 0; q < (<usize>count) << 2; q += 4) if (load<i32>(q, KEPT) === 0) leave(q);
   }
   for (let q = (<usize>count) << 3; q & 255; q += 8) store<f64>(q, 0, ODDS);
   const isFar = v128.or(
@@ -88,6 +89,12 @@ function pass_over(): void {
 function put_in_bounds(q: usize): void {
   store<f64>(q << 1, 512, SUMS);
   store<f64>(q << 1, 0.001953125, INVERSES);
+}
+
+/** Neither losses nor gradients come of such a row: its odds are 0, and so is what its exponentials are multiplied by. */
+function leave(q: usize): void {
+  store<f64>(q << 1, 0, SUMS);
+  store<f64>(q << 1, 0, INVERSES);
   store<f64>(q << 1, 0, ODDS);
 }
 
@@ -102,6 +109,6 @@ export function set_aside(): void {
     store<i32>(q, isDone, DONE);
     if (isDone) continue;
     store<i32>(q, ASIDE, KEPT);
-    put_in_bounds(q);
+    leave(q);
   }
 }

@@ -19,14 +19,14 @@ import {
 } from "./tile";
 
 /** Places for what is spread over the values of a tile. */
-export const SPREAD = memory.data(32784, 16);
-export const SECOND = memory.data(32784, 16);
+const SPREAD = memory.data(32784, 16);
+const SECOND = memory.data(32784, 16);
 
 /**
  * Where a loop finds one number a row, for each value of a stretch: spread over the values of a whole tile; else they
  * are the same for all stretches.
  */
-export function spread(numbers: usize, to: usize): usize {
+function spread(numbers: usize, to: usize): usize {
   if (!whole) return numbers;
   let at = to;
   if (along) {

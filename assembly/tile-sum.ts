@@ -3,8 +3,8 @@ import { Lanes } from "./lanes";
 import { along, between, blocks, chunk, count, held, pitch, TILE } from "./tile";
 
 /**
- * Where exponentials become probabilities, the sum of all has to be at least 2^8, so that nothing is flushed that float32
- * has, and less than 2^120, so that what they are multiplied by is a normal float32.
+ * Where exponentials become probabilities, the sum of all has to be at least 2^8, so that no normal float32 is flushed, and
+ * less than 2^120, so that what they are multiplied by is a normal float32.
  */
 const LEAST_OF_ALL: i32 = 0x40700000;
 const LARGEST: i32 = 0x47700000;

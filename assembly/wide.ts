@@ -43,11 +43,6 @@ const INVERSE = ASC_FEATURE_RELAXED_SIMD
 const SQRT_HALF: i64 = 0x3fe6a09e667f3bcd;
 
 export abstract class Wide {
-  /** Two neighbouring float32 as float64. */
-  @inline static load(at: usize): v128 {
-    return f64x2.promote_low_f32x4(v128.load64_zero(at));
-  }
-
   /** Two float64 as neighbouring float32. */
   @inline static store(at: usize, v: v128): void {
     v128.store_lane<i64>(at, f32x4.demote_f64x2_zero(v), 0);
@@ -119,7 +114,7 @@ export abstract class Wide {
     return Wide.madd(f64x2.add(s, s), q, f64x2.mul(k, ln2));
   }
 
-  /** log(1 + r) for r ≥ 0 below 2^1000, NaN for NaN: that of the rounded sum, and what the rounding took. */
+  /** log(1 + r) for finite r ≥ 0, NaN for NaN: that of the rounded sum, and what the rounding took. */
   @inline static log1p(r: v128): v128 {
     const one = Wide.constant(3);
     const y = f64x2.add(r, one);
@@ -131,8 +126,8 @@ export abstract class Wide {
 // One number at a time, over the whole range.
 
 /**
- * 2^m / κ · e^-x, within 5e-10; 0 and Infinity beyond float64, NaN for NaN. Where the lanes cannot do it, half of the
- * exponent is squared.
+ * 2^m / κ · e^-x, within 3e-10; 0 and Infinity beyond float64, NaN for NaN. Where the lanes cannot do it, half of the
+ * exponent is squared, which is within 3e-9.
  */
 export function inverse(x: f64, m: f32): f64 {
   const isFar = abs(<f64>m * LN2 - x) > 690;

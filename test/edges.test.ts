@@ -269,6 +269,52 @@ describeBackends("edges", (core) => {
     }
   });
 
+  test.each([1e-30, 1e-36, 1e-37, 1e-40, 1e-44, 0])("an ignored row whose gradOutput is %d", (tiny) => {
+    const inner = core.tensor([3, 5, 2]);
+    const bystander = core.tensor([4096]);
+    bystander.data.fill(7);
+    for (const ignoreIndex of [-100, -2, 1e9]) {
+      for (const options of [{}, { zLoss: 0.1 }, { labelSmoothing: 0.1 }]) {
+        for (const [x, axis] of [
+          [Float32Array.from({ length: 30 }, (_, i) => (i % 10 < 5 ? Math.sin(i) : nan)), -1],
+          [inner, 1],
+        ] as const) {
+          inner.data.forEach((_, i) => {
+            inner.data[i] = i % 2 === 0 ? Math.sin(i) : nan;
+          });
+          const targets = [1, ignoreIndex, 2, ignoreIndex, 3, ignoreIndex];
+          const form = {
+            ...options,
+            ignoreIndex,
+            axis,
+            shape: axis === 1 ? [3, 5, 2] : [6, 5],
+            reduction: "none",
+          } as const;
+          for (const gradOutput of [targets.map((t) => (t === ignoreIndex ? tiny : 1)), targets.map(() => tiny)]) {
+            const { loss, grad } = core.crossEntropyWithGrad(x, targets, {
+              ...form,
+              gradOutput: Float32Array.from(gradOutput),
+            });
+            const want = core.crossEntropy(x, targets, form);
+            const one = core.crossEntropyWithGrad(x, targets, form).grad;
+            targets.forEach((target, row) => {
+              if (target === ignoreIndex) expect(at(loss, row)).toBe(0);
+              else expect(at(loss, row) / at(want, row)).toBeCloseTo(1, 6);
+              for (let c = 0; c < 5; c++) {
+                const i = axis === 1 ? ((row >> 1) * 5 + c) * 2 + (row & 1) : row * 5 + c;
+                const scale = Math.fround(at(gradOutput, row));
+                const dx = target === ignoreIndex ? 0 : scale * at(one, i);
+                expect(Math.abs(at(grad, i) - dx)).not.toBeGreaterThan(1e-6 * Math.abs(dx) + 1e-44);
+              }
+            });
+          }
+        }
+      }
+    }
+    expect(bystander.data.every((value) => value === 7)).toBe(true);
+    for (const tensor of [inner, bystander]) tensor.dispose();
+  });
+
   test("the gradient of an all but certain row keeps its precision", () => {
     for (const classes of [24, 600]) {
       for (const gradOutput of [1, 0.01]) {

@@ -59,6 +59,32 @@ describeBackends("rows", (core) => {
     }
   });
 
+  // Where x log2 e lies halfway between two integers, or is rounded to there, either is right: which one is chosen must not
+  // depend on what the exponentials are taken relative to.
+  test("come to the same bits in any company where their exponents tie", () => {
+    const differing: number[] = [];
+    for (let n = 4; n < 600; n++) {
+      const tie = (n + 0.5) * Math.LN2;
+      for (const ulps of [-1, 0, 1]) {
+        const x = Math.fround(Math.fround(tie) * (1 + ulps * 2 ** -23));
+        for (const classes of [3, 600]) {
+          const row = new Float32Array(classes).fill(Number.NEGATIVE_INFINITY);
+          row.set([x + 0.3, x, x - 1]);
+          const alone = core.crossEntropy(row, [0]);
+          const { loss } = core.crossEntropyWithGrad(row, [0]);
+          // With others near by, and so far off that the row comes again by itself.
+          for (const apart of [0.7, -40]) {
+            const others = new Float32Array(classes).fill(Math.fround(x + apart));
+            const company = Float32Array.of(...others, ...row);
+            const [, after] = core.crossEntropy(company, [0, 0], { reduction: "none" });
+            if (Math.fround(alone) !== after || Math.fround(loss) !== after) differing.push(n);
+          }
+        }
+      }
+    }
+    expect(differing).toEqual([]);
+  });
+
   test.each(DISTURBANCES)("that are ignored change nothing, filled with %s", (value) => {
     for (const shape of SHAPES) {
       const batch = ignoring(batchOf("peaked", shape), -100);

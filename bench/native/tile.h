@@ -17,7 +17,8 @@
 #define LARGEST_ODDS 0x1p40
 #define REACH 124.0f
 #define FARTHER 600.0f
-#define ROOM 37.0f
+#define ROOM_FOR_TARGETS 38.0f
+#define ROOM_FOR_MAXIMA 58.0f
 #define ROOM_ALONE 22.0f
 #define TINY 0x1p-126
 
@@ -40,9 +41,9 @@ static int tile_count(int left, int classes, int isLong) {
   return fitting < 1 ? 1 : most < fitting ? most : fitting;
 }
 
-static void tile_refer(float logit, int isAgain) {
+static void tile_refer(float logit, float room, int isAgain) {
   const int isNear = fabsf(logit) < (isAgain ? FARTHER : FAR);
-  const float m = even_turns(isNear ? logit : 0) - HEADROOM - (isAgain ? ROOM_ALONE : ROOM);
+  const float m = even_turns(isNear ? logit : 0) - HEADROOM - (isAgain ? ROOM_ALONE : room);
   const __m128 v = _mm_set1_ps(m);
   EXPONENT = m;
   UNIT = ldexp(1, (int)m);
@@ -154,7 +155,7 @@ static void tile_scale(int count, int n, float *to) {
 }
 
 static int take_all(const float *logits, int count, int n, int isLong, int isAgain) {
-  tile_refer(isAgain ? row_max(logits, n) : row_top(logits, count * n), isAgain);
+  tile_refer(isAgain ? row_max(logits, n) : row_top(logits, count * n), ROOM_FOR_MAXIMA, isAgain);
   if (isLong) {
     for (int q = 0; q < count; q++) SUMS[q] = exp_sum_from(logits + q * n, n, EXPONENT, 0);
   } else {
@@ -315,8 +316,8 @@ static void set_aside(int count) {
     const int isOrdinary = odds >= LEAST_ODDS && odds < LARGEST_ODDS;
     DONE[q] = !KEPT[q] || (isNear && isOrdinary);
     if (DONE[q]) continue;
-    SUMS[q] = 512;
-    INVERSES[q] = 1.0 / 512;
+    SUMS[q] = 0;
+    INVERSES[q] = 0;
     ODDS[q] = 0;
   }
 }
@@ -324,7 +325,7 @@ static void set_aside(int count) {
 // The exponentials of the others and the odds; whether these are good.
 static int take_others(float *logits, const int32_t *targets, int count, int n, int32_t ignoreIndex, int isLong,
                        int isAgain) {
-  tile_refer(read_targets(logits, targets, count, n, ignoreIndex), isAgain);
+  tile_refer(read_targets(logits, targets, count, n, ignoreIndex), ROOM_FOR_TARGETS, isAgain);
   if (isLong) {
     invert_targets(count);
     const float low = _mm_cvtss_f32(exp_lowest(_mm_set_ss(EXPONENT)));
