@@ -223,7 +223,7 @@ function reductionOf(random: Random, isDivergence: boolean): Options {
   };
 }
 
-const UPSTREAMS = [0, 1, -2.5, 1e-6, 65536];
+const UPSTREAMS = [0, 1, -2.5, 1e-6, 65536, 1e-37];
 
 /** A number, or for "none" an array too. NaN is for ignored rows alone to overlook. */
 function upstream(
@@ -234,7 +234,7 @@ function upstream(
 ): Partial<Record<string, Floats | number>> {
   if (chance(random, 0.6)) return {};
   if (reduction !== "none" || chance(random, 0.2)) return { gradOutput: pick(random, UPSTREAMS) };
-  const scale = pick(random, [1, 1e-6, 1000]);
+  const scale = pick(random, [1, 1e-6, 1000, 1e-36]);
   return {
     gradOutput: optional(
       random,
