@@ -7,6 +7,7 @@ import {
   chunk,
   count,
   isAgain,
+  isHopeless,
   long,
   ONLY_SUMS,
   row_bring,
@@ -55,7 +56,7 @@ export function cross_entropy_forward_tile(
     if (!tile_begin(row, rows - row, classes, inner, stride, ONLY_SUMS)) continue;
     const y = targets + ((<usize>row) << 2);
     const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
-    const isGood = take(logits, kind, y, classes, ignoreIndex, smoothing !== 0);
+    const isGood = !isHopeless && take(logits, kind, y, classes, ignoreIndex, smoothing !== 0);
     if (isGood || !isAgain) {
       if (!isGood) set_aside();
       total = add_losses(y, weights, l, isPlain, smoothing, zLoss, total);
@@ -94,7 +95,7 @@ export function cross_entropy_forward_backward_tile(
     const y = targets + ((<usize>row) << 2);
     const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
     const s = scales + <usize>row * scaleStride;
-    const isGood = take(logits, kind, y, classes, ignoreIndex, smoothing !== 0);
+    const isGood = !isHopeless && take(logits, kind, y, classes, ignoreIndex, smoothing !== 0);
     if (isGood || !isAgain) {
       if (!isGood) set_aside();
       const sum = add_losses(y, weights, l, isPlain, smoothing, zLoss, total);

@@ -1,6 +1,6 @@
 /** The odds against the targets of a tile's rows, and which rows are too far out for them. */
 import { LN2 } from "./exp";
-import { count, DONE } from "./tile";
+import { count, DONE, HOPELESS, STATES } from "./tile";
 import { exponent } from "./tile-exp";
 import { SUMS } from "./tile-sum";
 import { ASIDE, ignores, KEPT, OWN } from "./tile-targets";
@@ -98,7 +98,10 @@ function leave(q: usize): void {
   store<f64>(q << 1, 0, ODDS);
 }
 
-/** Takes rows that are not within bounds for ignored, and all others for done. */
+/**
+ * Takes rows that are not within bounds for ignored, and all others for done. Where it is by its odds, a row is out of bounds by
+ * itself too.
+ */
 export function set_aside(): void {
   for (let q: usize = 0; q < (<usize>count) << 2; q += 4) {
     const inverse = load<i32>(q << 1, INVERSES + 4);
@@ -106,7 +109,7 @@ export function set_aside(): void {
     const isNear = inverse >= LEAST_INVERSE && inverse < LARGEST_INVERSE;
     const isOrdinary = odds >= LEAST_ODDS && odds < LARGEST_ODDS;
     const isDone = load<i32>(q, KEPT) === 0 || (isNear && isOrdinary);
-    store<i32>(q, isDone, DONE);
+    store<i32>(q, isDone ? DONE : isNear ? HOPELESS : 0, STATES);
     if (isDone) continue;
     store<i32>(q, ASIDE, KEPT);
     leave(q);

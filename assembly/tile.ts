@@ -63,12 +63,16 @@ export let between: usize = 4;
 /** In place of a result: no values of all classes are wanted. */
 export const ONLY_SUMS: usize = 1;
 
-/** Which of the tile's rows need not come again, when it does; and how many of its rows are still to come one by one. */
-export const DONE = memory.data(4096, 16);
+/** When a tile comes again: what becomes of its rows, and how many of them are still to come, one by one. */
+export const STATES = memory.data(4096, 16);
+/** A row that need not come again, and one that there is no use in taking as a tile; all others are 0. */
+export const DONE: i32 = 1;
+export const HOPELESS: i32 = 2;
 let again: i32 = 0;
 let alone: i32 = 0;
-/** Whether the tile is one of these. */
+/** Whether the tile is one of these, and such a one. */
 export let isAgain: bool = false;
+export let isHopeless: bool = false;
 
 /**
  * Turns to as many of the next `left` rows from `row` as there is room for, or to one that is done already; whether it is
@@ -77,12 +81,14 @@ export let isAgain: bool = false;
  */
 export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride: i32, result: usize): bool {
   isAgain = alone > 0;
+  isHopeless = false;
   if (isAgain) {
-    const isDone = load<i32>(DONE + ((<usize>(again - alone)) << 2));
+    const state = load<i32>(STATES + ((<usize>(again - alone)) << 2));
     alone--;
     left = 1;
     count = 1;
-    if (isDone) return false;
+    isHopeless = state === HOPELESS;
+    if (state === DONE) return false;
   }
   const block = inner === 1 ? row : row / inner;
   const position = row - block * inner;
@@ -198,7 +204,7 @@ export function row_take(array: usize, classes: i32, from: usize): void {
 
 /** The tile's rows come again, one by one. */
 export function tile_again(): void {
-  memory.fill(DONE, 0, (<usize>count) << 2);
+  memory.fill(STATES, 0, (<usize>count) << 2);
   tile_again_but_for_done();
 }
 
