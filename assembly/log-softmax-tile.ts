@@ -107,7 +107,7 @@ export function softmax_forward_tile(
       for (let first = 0; first < classes; first += chunk) {
         const n = min(chunk, classes - first);
         if (!holds_all(classes)) tile_exp(logits, kind, first, n);
-        tile_scale(NUMBERS, probs, first, n);
+        tile_scale(NUMBERS, 0, probs, first, n);
       }
     } else if (!isAgain) {
       tile_again();

@@ -4,17 +4,18 @@ import { chunk, classStride, count, holds_all, place } from "./tile";
 import { tile_exp } from "./tile-exp";
 import { LOSSES } from "./tile-losses";
 import { INVERSES, ODDS } from "./tile-odds";
-import { tile_scale, tile_scale_offset } from "./tile-scale";
+import { tile_scale } from "./tile-scale";
 import { SUMS } from "./tile-sum";
 import { AT, ignores, KEPT } from "./tile-targets";
 import { Wide } from "./wide";
 
-// One float32 a row: the target's gradient, what the others' exponentials are multiplied by, and what is added.
+// One float32 a row: the target's gradient, what is taken off the others' exponentials, and what they are multiplied by then.
 const GRADIENTS = memory.data(4112, 16);
 const FACTORS = memory.data(4112, 16);
 const OFFSETS = memory.data(4112, 16);
 
 const MIN_NORMAL: f64 = 1.1754943508222875e-38;
+const MOST: f64 = 1e38;
 const MIN_NORMAL_WORD: i32 = 0x38100000;
 
 /**
@@ -62,10 +63,12 @@ export function compute_gradients_of_terms(
     const pull = 2 * zLoss * load<f64>(q << 1, LOSSES);
     const others = error_of_others(scale, odds, weight, pull);
     const factor = row_factor(others, load<f64>(q << 1, SUMS));
-    if (abs(factor) < MIN_NORMAL && factor !== 0) return false;
+    // Taken off before the factor comes to it: where that is all but 0, float32 may not hold it.
+    const offset = scale * share === 0 ? 0 : (scale * share) / factor;
+    if ((abs(factor) < MIN_NORMAL && factor !== 0) || abs(offset) > MOST) return false;
     store<f32>(q, <f32>factor, FACTORS);
     store<f32>(q, target_gradient(error_of_target(scale, odds, weight, smoothing - share, pull)), GRADIENTS);
-    store<f32>(q, <f32>(-scale * share), OFFSETS);
+    store<f32>(q, <f32>offset, OFFSETS);
   }
   return true;
 }
@@ -74,8 +77,7 @@ export function write_gradients(logits: usize, kind: i32, grad: usize, classes: 
   for (let first = 0; first < classes; first += chunk) {
     const n = min(chunk, classes - first);
     if (!holds_all(classes)) tile_exp(logits, kind, first, n);
-    if (smooth) tile_scale_offset(FACTORS, OFFSETS, grad, first, n);
-    else tile_scale(FACTORS, grad, first, n);
+    tile_scale(FACTORS, smooth ? OFFSETS : 0, grad, first, n);
   }
   const begin = place(grad, 4, 0);
   const end = (<usize>count) << 2;

@@ -4,7 +4,7 @@ import { Lanes } from "./lanes";
 import { between, chunk, count, held, long } from "./tile";
 import { row_place } from "./tile-long";
 import { ODDS } from "./tile-odds";
-import { tile_subtract } from "./tile-scale";
+import { tile_subtract, ZEROS } from "./tile-scale";
 import { SUMS, tile_sum } from "./tile-sum";
 import { KEPT, OWN } from "./tile-targets";
 import { Wide } from "./wide";
@@ -12,7 +12,6 @@ import { Wide } from "./wide";
 // One float64 a row: the losses, and the means of the logits less the target's.
 export const LOSSES = memory.data(8208, 16);
 const MEANS = memory.data(8208, 16);
-const ZEROS = memory.data(4112, 16);
 
 /** Σ (x - x_y) / classes */
 export function compute_means(logits: usize, kind: i32, classes: i32): void {

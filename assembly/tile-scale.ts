@@ -11,6 +11,7 @@ import {
   held,
   pitch,
   place,
+  positions,
   step_of,
   stretch_of,
   stretches,
@@ -46,62 +47,63 @@ function spread(numbers: usize, to: usize): usize {
   return to;
 }
 
-/** Writes what is held of the classes from `first` to `first + n`, each multiplied by its row's factor, to an array. */
-export function tile_scale(factors: usize, out: usize, first: i32, n: i32): void {
+/** Zeros for all rows. */
+export const ZEROS = memory.data(4112, 16);
+
+/**
+ * Writes what is held of the classes from `first` to `first + n`, each less its row's offset, if there are such, and
+ * multiplied by its row's factor, to an array.
+ */
+export function tile_scale(factors: usize, offsets: usize, out: usize, first: i32, n: i32): void {
   const to = place(out, 4, first);
-  if (along && chunk > 1) scale_along(factors, to);
-  else scale_beside(factors, held(first), to, n);
+  if (along && chunk > 1) {
+    if (offsets !== 0) subtract_along(TILE, offsets, ZEROS, Infinity, SECOND);
+    scale_along(factors, offsets === 0 ? TILE : SECOND, to);
+  } else {
+    const from = held(first);
+    if (offsets !== 0) subtract_beside(from, between, offsets, ZEROS, Infinity, from, between, n);
+    scale_beside(factors, from, to, n);
+  }
 }
 
 /** Row by row: what the last vector of a row has too many, fewer than two classes make, the next row overwrites. */
-function scale_along(factors: usize, to: usize): void {
+function scale_along(factors: usize, from: usize, to: usize): void {
   const bytes = (<usize>chunk) << 2;
-  let tile = TILE;
   const last = factors + ((<usize>(count - 1)) << 2);
-  for (; factors < last; factors += 4, tile += bytes, to += bytes) {
+  for (; factors < last; factors += 4, from += bytes, to += bytes) {
     const f = v128.load32_splat(factors);
     let i: usize = 0;
     for (; i + 16 < bytes; i += 32) {
-      const x = v128.load(tile + i);
-      const y = v128.load(tile + i, 16);
+      const x = v128.load(from + i);
+      const y = v128.load(from + i, 16);
       v128.store(to + i, f32x4.mul(x, f));
       v128.store(to + i, f32x4.mul(y, f), 16);
     }
-    if (i < bytes) v128.store(to + i, f32x4.mul(v128.load(tile + i), f));
+    if (i < bytes) v128.store(to + i, f32x4.mul(v128.load(from + i), f));
   }
   const f = v128.load32_splat(factors);
   for (let i = 0; i < chunk; i += 4) {
     const at = (<usize>i) << 2;
-    Lanes.put(to + at, chunk - i, f32x4.mul(v128.load(tile + at), f));
+    Lanes.put(to + at, chunk - i, f32x4.mul(v128.load(from + at), f));
   }
 }
 
-/** By what is spread over the values. */
+/** Whether numbers stand beside positions as they are: then loops go block by block and class by class, else they are spread. */
+function is_even(): bool {
+  return !along && (positions & 3) === 0;
+}
+
 function scale_beside(factors: usize, from: usize, to: usize, n: i32): void {
-  const length = stretch_of(n);
+  const even = is_even();
+  const length = even ? positions : stretch_of(n);
   const step = array_step();
-  const numbers = spread(factors, SPREAD);
-  for (let k = stretches(n); k > 0; k--, from += between, to += step) {
-    for (let i = 0; i < length; i += 4) {
-      const at = (<usize>i) << 2;
-      Lanes.put(to + at, length - i, f32x4.mul(v128.load(from + at), v128.load(numbers + at)));
-    }
-  }
-}
-
-/** The same, and adds the row's offset. */
-export function tile_scale_offset(factors: usize, offsets: usize, out: usize, first: i32, n: i32): void {
-  const length = stretch_of(n);
-  const step = array_step();
-  const numbers = spread(factors, SPREAD);
-  const others = spread(offsets, SECOND);
-  let from = held(first);
-  let to = place(out, 4, first);
-  for (let k = stretches(n); k > 0; k--, from += between, to += step) {
-    for (let i = 0; i < length; i += 4) {
-      const at = (<usize>i) << 2;
-      const v = f32x4.mul(v128.load(from + at), v128.load(numbers + at));
-      Lanes.put(to + at, length - i, f32x4.add(v, v128.load(others + at)));
+  let numbers = even ? factors : spread(factors, SPREAD);
+  for (let block = even ? blocks : 1; block > 0; block--, numbers += pitch) {
+    for (let k = even ? n : stretches(n); k > 0; k--, from += between, to += step) {
+      for (let i = 0; i < length; i += 4) {
+        const at = (<usize>i) << 2;
+        Lanes.put(to + at, length - i, f32x4.mul(v128.load(from + at), v128.load(numbers + at)));
+      }
     }
   }
 }
@@ -165,14 +167,17 @@ function subtract_beside(
   n: i32,
 ): void {
   const limit = f32x4.splat(most);
-  const length = stretch_of(n);
-  const a = spread(numbers, SPREAD);
-  const b = spread(rests, SECOND);
-  for (let k = stretches(n); k > 0; k--, from += step, to += toStep) {
-    for (let i = 0; i < length; i += 4) {
-      const at = (<usize>i) << 2;
-      const v = f32x4.sub(f32x4.sub(v128.load(from + at), v128.load(a + at)), v128.load(b + at));
-      Lanes.put(to + at, length - i, f32x4.pmin(v, limit));
+  const even = is_even();
+  const length = even ? positions : stretch_of(n);
+  let a = even ? numbers : spread(numbers, SPREAD);
+  let b = even ? rests : spread(rests, SECOND);
+  for (let block = even ? blocks : 1; block > 0; block--, a += pitch, b += pitch) {
+    for (let k = even ? n : stretches(n); k > 0; k--, from += step, to += toStep) {
+      for (let i = 0; i < length; i += 4) {
+        const at = (<usize>i) << 2;
+        const v = f32x4.sub(f32x4.sub(v128.load(from + at), v128.load(a + at)), v128.load(b + at));
+        Lanes.put(to + at, length - i, f32x4.pmin(v, limit));
+      }
     }
   }
 }
