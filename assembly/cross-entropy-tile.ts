@@ -2,7 +2,7 @@
  * The cross-entropy of class targets, a tile of rows at a time: the same formulas as in cross-entropy.ts, over the arrays
  * that tile.ts describes. `rows` counts outer · inner; targets, losses and scales hold one value a row.
  */
-import { row_cross_entropy, weight_of } from "./cross-entropy";
+import { row_cross_entropy } from "./cross-entropy";
 import {
   chunk,
   count,
@@ -63,7 +63,7 @@ export function cross_entropy_forward_tile(
       if (!isGood) tile_again_but_for_done();
     } else {
       const x = row_bring(logits, kind, classes, spare);
-      total += row_alone(x, kind, y, weights, l, 0, 0, classes, smoothing, zLoss);
+      total += row_cross_entropy(x, row_kind(kind), y, weights, 0, l, 0, classes, smoothing, zLoss);
     }
   }
   return total;
@@ -114,32 +114,11 @@ export function cross_entropy_forward_backward_tile(
     } else {
       const x = row_bring(logits, kind, classes, spare);
       const dx = row_out(grad, classes, spare);
-      total += row_alone(x, kind, y, weights, l, s, dx, classes, smoothing, zLoss);
+      total += row_cross_entropy(x, row_kind(kind), y, weights, s, l, dx, classes, smoothing, zLoss);
       row_take(grad, classes, dx);
     }
   }
   return total;
-}
-
-/** The loss of a row that is not within bounds, which is brought together, and unless `grad` is 0 its gradient. */
-function row_alone(
-  logits: usize,
-  kind: i32,
-  targets: usize,
-  weights: usize,
-  losses: usize,
-  scales: usize,
-  grad: usize,
-  classes: i32,
-  smoothing: f64,
-  zLoss: f64,
-): f64 {
-  const target = load<i32>(targets);
-  const weight = weight_of(weights, target);
-  const scale = grad === 0 ? 0 : load<f64>(scales);
-  const loss = row_cross_entropy(logits, row_kind(kind), target, weight, scale, grad, classes, smoothing, zLoss);
-  if (losses !== 0) store<f32>(losses, <f32>loss);
-  return loss;
 }
 
 /** Takes the exponentials of the others, which stay if the tile holds all, and the odds; whether these are good. */

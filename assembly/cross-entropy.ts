@@ -46,35 +46,32 @@ export function cross_entropy_forward_backward(
   const stride = <usize>classes * size_of(kind);
   const gradStride = (<usize>classes) << 2;
   for (; rows > 0; rows--, logits += stride, targets += 4, scales += scaleStride, grad += gradStride) {
-    const target = load<i32>(targets);
-    let loss: f64 = 0;
-    if (target === ignoreIndex) {
+    if (load<i32>(targets) === ignoreIndex) {
       memory.fill(grad, 0, gradStride);
+      if (losses !== 0) store<f32>(losses, 0);
     } else {
-      const weight = weight_of(weights, target);
-      loss = row_cross_entropy(logits, kind, target, weight, load<f64>(scales), grad, classes, smoothing, zLoss);
+      total += row_cross_entropy(logits, kind, targets, weights, scales, losses, grad, classes, smoothing, zLoss);
     }
-    if (losses !== 0) {
-      store<f32>(losses, <f32>loss);
-      losses += 4;
-    }
-    total += loss;
+    if (losses !== 0) losses += 4;
   }
   return total;
 }
 
-/** The loss of one row, and unless `grad` is 0 its gradient. */
+/** The loss of one row, which is also written unless `losses` is 0; and unless `grad` is 0 its gradient. */
 export function row_cross_entropy(
   logits: usize,
   kind: i32,
-  target: i32,
-  weight: f64,
-  scale: f64,
+  targets: usize,
+  weights: usize,
+  scales: usize,
+  losses: usize,
   grad: usize,
   classes: i32,
   smoothing: f64,
   zLoss: f64,
 ): f64 {
+  const target = load<i32>(targets);
+  const weight = weight_of(weights, target);
   const at = logits + <usize>target * size_of(kind);
   const x = value_at(at, kind);
   const mean = smoothing === 0 ? 0 : mean_above(logits, kind, classes, x);
@@ -83,6 +80,7 @@ export function row_cross_entropy(
   const nll = target_loss(odds, relativeTo, sum, x);
   const lse = log_sum_exp(odds, nll, relativeTo, sum, x);
   if (grad !== 0) {
+    const scale = load<f64>(scales);
     // The factor is waited for: without a z-loss it does not wait for a logarithm.
     const pull = zLoss === 0 ? 0 : 2 * zLoss * lse;
     const share = smoothing / <f64>classes;
@@ -92,7 +90,9 @@ export function row_cross_entropy(
     const error = error_of_target(scale, odds, weight, smoothing - share, pull);
     store<f32>(grad + ((<usize>target) << 2), target_gradient(error));
   }
-  return row_loss(nll, mean, lse, weight, smoothing, zLoss);
+  const loss = row_loss(nll, mean, lse, weight, smoothing, zLoss);
+  if (losses !== 0) store<f32>(losses, <f32>loss);
+  return loss;
 }
 
 /** The mean of a row's logits, each less the target's `x`. */

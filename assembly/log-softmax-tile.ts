@@ -3,7 +3,7 @@
  * that tile.ts describes. `rows` counts outer · inner; `spare` has room for two rows of float32, unless their
  * classes are neighbours.
  */
-import { LN2, LOG_KAPPA } from "./exp";
+import { LN2, LOG_KAPPA, unit_of } from "./exp";
 import { row_max, row_top } from "./exp-row";
 import { size_of } from "./half";
 import { log_softmax_forward, row_log_sum_exp, softmax_forward } from "./log-softmax";
@@ -24,7 +24,7 @@ import {
   tile_again,
   tile_begin,
 } from "./tile";
-import { ROOM_FOR_MAXIMA, tile_exp, tile_refer, unit } from "./tile-exp";
+import { exponent, ROOM_FOR_MAXIMA, tile_exp, tile_refer } from "./tile-exp";
 import { long_sums } from "./tile-long";
 import { tile_scale, tile_subtract } from "./tile-scale";
 import { SUMS, tile_is_near, tile_sum } from "./tile-sum";
@@ -142,7 +142,7 @@ function take(logits: usize, kind: i32, classes: i32, spare: usize): bool {
 function compute_logarithms(): void {
   const kappa = f64x2.splat(LOG_KAPPA);
   const ln2 = f64x2.splat(LN2);
-  const scale = f64x2.splat(unit);
+  const scale = f64x2.splat(unit_of(exponent));
   for (let q: usize = 0; q < (<usize>count) << 2; q += 8) {
     const lse = f64x2.sub(Wide.log(f64x2.mul(scale, v128.load(q << 1, SUMS)), ln2), kappa);
     const rounded = f32x4.demote_f64x2_zero(lse);

@@ -1,5 +1,5 @@
 /** The exponentials of a tile, of all its logits as they lie, relative to one reference. */
-import { Exp, even_turns, FAR, HEADROOM, unit_of } from "./exp";
+import { Exp, even_turns, FAR, HEADROOM } from "./exp";
 import { Logits } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { AHEAD, Lanes } from "./lanes";
@@ -40,9 +40,8 @@ const RANGE = memory.data(48, 16);
 const WARINESS: i32 = 8;
 let wary: i32 = 0;
 
-/** m, and 2^m: what its exponentials are relative to, but for κ. */
+/** m: the exponentials are relative to 2^m, but for κ. */
 export let exponent: f32 = 0;
-export let unit: f64 = 1;
 
 /**
  * Chooses what the tile's exponentials are relative to: one of its logits, or 0 where that is far out or none. A row by
@@ -52,7 +51,6 @@ export function tile_refer(logit: f32, room: f32): void {
   const isNear = abs(logit) < (isAgain ? FARTHER : FAR);
   const m = even_turns(isNear ? logit : 0) - HEADROOM - (isAgain ? ROOM_ALONE : room);
   exponent = m;
-  unit = unit_of(m);
   const v = f32x4.splat(m);
   v128.store(RANGE, Exp.bias(v));
   v128.store(RANGE, Exp.lowest(v), 16);

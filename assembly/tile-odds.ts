@@ -51,7 +51,7 @@ function invert(): bool {
   return !v128.any_true(i32x4.ge_u(largest, i32x4.splat(reinterpret<i32>(FARTHEST))));
 }
 
-/** The odds against the targets, 0 in rows that are ignored; whether all others are within bounds, and their sums too. */
+/** The odds against the targets, 0 in rows that are ignored; whether those of all others are within bounds, and the inverses too. */
 export function compute_odds(): bool {
   // Bounds are powers of 2, and numbers in order of their upper words: what is in [a, b) is less than b - a above a as an
   // unsigned integer, and nothing else is, NaN included. The lower words are along for nothing.
@@ -59,7 +59,8 @@ export function compute_odds(): bool {
   const leastInverse = i32x4.splat(LEAST_INVERSE);
   let above = i32x4.splat(0);
   let inversesAbove = above;
-  pass_over();
+  // Within all bounds, and later what neither losses nor gradients come of.
+  pass_over(512, 0.001953125);
   for (let q: usize = 0; q < (<usize>count) << 3; q += 16) {
     const inverse = v128.load(q, INVERSES);
     const odds = f64x2.mul(v128.load(q, SUMS), inverse);
@@ -67,10 +68,7 @@ export function compute_odds(): bool {
     above = i32x4.max_u(above, i32x4.sub(odds, leastOdds));
     inversesAbove = i32x4.max_u(inversesAbove, i32x4.sub(inverse, leastInverse));
   }
-  if (count & 1) leave((<usize>count) << 2);
-  if (ignores) {
-    for (let q: usize = 0; q < (<usize>count) << 2; q += 4) if (load<i32>(q, KEPT) === 0) leave(q);
-  }
+  pass_over(0, 0);
   for (let q = (<usize>count) << 3; q & 255; q += 8) store<f64>(q, 0, ODDS);
   const isFar = v128.or(
     i32x4.ge_u(above, i32x4.splat(LARGEST_ODDS - LEAST_ODDS)),
@@ -79,22 +77,17 @@ export function compute_odds(): bool {
   return (i64x2.bitmask(isFar) & 3) === 0;
 }
 
-/** Gives rows that are ignored, and what the last vector has too many, numbers that are within all bounds. */
-function pass_over(): void {
-  if (count & 1) put_in_bounds((<usize>count) << 2);
+/** Gives such numbers to rows that are ignored, and to what the last vector has too many. */
+function pass_over(sum: f64, inverse: f64): void {
+  if (count & 1) give((<usize>count) << 2, sum, inverse);
   if (!ignores) return;
-  for (let q: usize = 0; q < (<usize>count) << 2; q += 4) if (load<i32>(q, KEPT) === 0) put_in_bounds(q);
+  for (let q: usize = 0; q < (<usize>count) << 2; q += 4) if (load<i32>(q, KEPT) === 0) give(q, sum, inverse);
 }
 
-function put_in_bounds(q: usize): void {
-  store<f64>(q << 1, 512, SUMS);
-  store<f64>(q << 1, 0.001953125, INVERSES);
-}
-
-/** Neither losses nor gradients come of such a row: its odds are 0, and so is what its exponentials are multiplied by. */
-function leave(q: usize): void {
-  store<f64>(q << 1, 0, SUMS);
-  store<f64>(q << 1, 0, INVERSES);
+/** Without odds nothing is lost by a row, and without an inverse its exponentials are multiplied by 0. */
+function give(q: usize, sum: f64, inverse: f64): void {
+  store<f64>(q << 1, sum, SUMS);
+  store<f64>(q << 1, inverse, INVERSES);
   store<f64>(q << 1, 0, ODDS);
 }
 
@@ -112,6 +105,6 @@ export function set_aside(): void {
     store<i32>(q, isDone ? DONE : isNear ? HOPELESS : 0, STATES);
     if (isDone) continue;
     store<i32>(q, ASIDE, KEPT);
-    leave(q);
+    give(q, 0, 0);
   }
 }

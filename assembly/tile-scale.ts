@@ -13,8 +13,6 @@ import {
   place,
   positions,
   step_of,
-  stretch_of,
-  stretches,
   TILE,
   whole,
 } from "./tile";
@@ -24,11 +22,16 @@ const SPREAD = memory.data(32784, 16);
 const SECOND = memory.data(32784, 16);
 
 /**
- * Where a loop finds one number a row, for each value of a stretch: spread over the values of a whole tile; else they
- * are the same for all stretches.
+ * Whether loops beside numbers go through a tile as one stretch, over which the numbers are spread; else they go block by
+ * block and class by class, and find the numbers beside each.
  */
+function is_flat(): bool {
+  return whole && (along || (positions & 3) !== 0);
+}
+
+/** Where such a loop finds one number a row, for each value of a stretch. */
 function spread(numbers: usize, to: usize): usize {
-  if (!whole) return numbers;
+  if (!is_flat()) return numbers;
   let at = to;
   if (along) {
     for (const end = numbers + ((<usize>count) << 2); numbers < end; numbers += 4) {
@@ -88,18 +91,13 @@ function scale_along(factors: usize, from: usize, to: usize): void {
   }
 }
 
-/** Whether numbers stand beside positions as they are: then loops go block by block and class by class, else they are spread. */
-function is_even(): bool {
-  return !along && (positions & 3) === 0;
-}
-
 function scale_beside(factors: usize, from: usize, to: usize, n: i32): void {
-  const even = is_even();
-  const length = even ? positions : stretch_of(n);
+  const flat = is_flat();
+  const length = flat ? count * n : positions;
   const step = array_step();
-  let numbers = even ? factors : spread(factors, SPREAD);
-  for (let block = even ? blocks : 1; block > 0; block--, numbers += pitch) {
-    for (let k = even ? n : stretches(n); k > 0; k--, from += between, to += step) {
+  let numbers = spread(factors, SPREAD);
+  for (let block = flat ? 1 : blocks; block > 0; block--, numbers += pitch) {
+    for (let k = flat ? 1 : n; k > 0; k--, from += between, to += step) {
       for (let i = 0; i < length; i += 4) {
         const at = (<usize>i) << 2;
         Lanes.put(to + at, length - i, f32x4.mul(v128.load(from + at), v128.load(numbers + at)));
@@ -167,12 +165,12 @@ function subtract_beside(
   n: i32,
 ): void {
   const limit = f32x4.splat(most);
-  const even = is_even();
-  const length = even ? positions : stretch_of(n);
-  let a = even ? numbers : spread(numbers, SPREAD);
-  let b = even ? rests : spread(rests, SECOND);
-  for (let block = even ? blocks : 1; block > 0; block--, a += pitch, b += pitch) {
-    for (let k = even ? n : stretches(n); k > 0; k--, from += step, to += toStep) {
+  const flat = is_flat();
+  const length = flat ? count * n : positions;
+  let a = spread(numbers, SPREAD);
+  let b = spread(rests, SECOND);
+  for (let block = flat ? 1 : blocks; block > 0; block--, a += pitch, b += pitch) {
+    for (let k = flat ? 1 : n; k > 0; k--, from += step, to += toStep) {
       for (let i = 0; i < length; i += 4) {
         const at = (<usize>i) << 2;
         const v = f32x4.sub(f32x4.sub(v128.load(from + at), v128.load(a + at)), v128.load(b + at));

@@ -27,26 +27,25 @@ const series = (x: number, divisor: (k: number) => number): number => {
 const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1));
 
 const HALF_LN2 = 1.0000001 * (Math.LN2 / 2);
-const problems: readonly Problem[] = [
-  {
-    name: "p(r), e^r = 1 + r + r² p(r)",
-    low: -HALF_LN2,
-    high: HALF_LN2,
-    degree: 5,
-    wanted: (r) => series(r, (k) => factorial(k + 2)),
-    whole: (r, p) => 1 + r + r * r * p,
-    exact: Math.exp,
-  },
-  {
-    name: "p(z), artanh s = s + s z p(z), z = s²",
-    low: 0,
-    high: 1.00001 * (Math.SQRT2 - 1) ** 4,
-    degree: 3,
-    wanted: (z) => series(z, (k) => 2 * k + 3),
-    whole: (z, p) => 1 + z * p,
-    exact: (z) => series(z, (k) => 2 * k + 1),
-  },
-];
+const exponential: Problem = {
+  name: "p(r), e^r = 1 + r + r² p(r)",
+  low: -HALF_LN2,
+  high: HALF_LN2,
+  degree: 5,
+  wanted: (r) => series(r, (k) => factorial(k + 2)),
+  whole: (r, p) => 1 + r + r * r * p,
+  exact: Math.exp,
+};
+
+const logarithm: Problem = {
+  name: "p(z), artanh s = s + s z p(z), z = s²",
+  low: 0,
+  high: 1.00001 * (Math.SQRT2 - 1) ** 4,
+  degree: 3,
+  wanted: (z) => series(z, (k) => 2 * k + 3),
+  whole: (z, p) => 1 + z * p,
+  exact: (z) => series(z, (k) => 2 * k + 1),
+};
 
 /** The coefficients of the polynomial through some points, by Newton's divided differences. */
 function interpolate(xs: readonly number[], ys: readonly number[]): number[] {
@@ -77,7 +76,7 @@ const POINTS = 20000;
 /** By how much the fused exponential is more than e^r: assembly/exp.ts. */
 const INVERSE_KAPPA = 0.008333334059346009;
 
-for (const { name, low, high, degree, wanted, whole, exact } of problems) {
+function approximate({ name, low, high, degree, wanted, whole, exact }: Problem): number[] {
   const nodes = Array.from({ length: degree + 1 }, (_, k) => {
     const node = Math.cos(((2 * k + 1) * Math.PI) / (2 * degree + 2));
     return (low + high + node * (high - low)) / 2;
@@ -89,9 +88,10 @@ for (const { name, low, high, degree, wanted, whole, exact } of problems) {
     largest = Math.max(largest, Math.abs(whole(x, evaluate(p, x)) / exact(x) - 1));
   }
   console.log(`${name}: ${p.join(", ")}; largest relative error ${largest.toPrecision(2)}`);
-  if (exact === Math.exp) {
-    const signed = [1, 1, ...p].map((c, k) => (-1) ** k * c);
-    console.log(`e^-r: ${signed.join(", ")}`);
-    console.log(`e^-r / κ: ${signed.map((c) => c * INVERSE_KAPPA).join(", ")}`);
-  }
+  return p;
 }
+
+approximate(logarithm);
+const signed = [1, 1, ...approximate(exponential)].map((c, k) => (-1) ** k * c);
+console.log(`e^-r: ${signed.join(", ")}`);
+console.log(`e^-r / κ: ${signed.map((c) => c * INVERSE_KAPPA).join(", ")}`);

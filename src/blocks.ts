@@ -23,8 +23,10 @@ export interface Block {
 /** How large the kernels' tiles are, as assembly/tile.ts has it. */
 const TILE_ROWS = 256;
 const TILE_VALUES = 8192;
-const LONG = 512;
 const LONG_VALUES = 32768;
+
+/** From so many classes on rows that follow each other are long, for the kernels' tiles too: assembly/tile.ts. */
+export const LONG = 512;
 
 /** The fewest inner positions that are worth bringing to the scratch class by class. */
 const NARROWEST = 16;

@@ -1,15 +1,15 @@
 import { type Arena, KINDS } from "./arena.js";
 import { classesOf, type Layout, type RowEngine } from "./backend.js";
-import { type Block, blocksOf, bringBlock, placeBlock, takeBlock } from "./blocks.js";
+import { type Block, blocksOf, bringBlock, LONG, placeBlock, takeBlock } from "./blocks.js";
 import type { Floats, ResultArray } from "./floats.js";
 import type { Kernels } from "./kernels.js";
 
 /**
- * Rows of fewer classes go many at a time, as rows do whose classes are not neighbours: from here on a row by itself is
- * faster where its exponentials are written. (Losses without gradients know as much themselves: LONG in assembly/tile.ts,
- * which is 512 too, so that the losses have the same bits.)
+ * Where exponentials are written, rows of fewer classes go many at a time, as rows do whose classes are not neighbours: from
+ * here on a row by itself is faster. For gradients that is where rows are long; losses without gradients see to it
+ * themselves, and have the same bits.
  */
-const MANY_FOR_GRADIENTS = 512;
+const MANY_FOR_GRADIENTS = LONG;
 const MANY_FOR_SOFTMAX = 320;
 
 /**

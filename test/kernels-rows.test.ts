@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { instantiateSync } from "@assemblyscript/loader";
 import { describe, expect, it } from "vitest";
+import { LONG } from "../src/blocks.js";
 import { Heap } from "../src/heap.js";
 import type { Kernels } from "../src/kernels.js";
 import { type Batch, batchOf, type FamilyName, mulberry32, type Shape } from "./inputs.js";
@@ -23,9 +24,6 @@ const BFLOAT16 = 3;
 const IGNORED = -100;
 const CANARY = 0x5ca1ab1e;
 const MIN_NORMAL = 2 ** -126;
-
-/** From so many classes on losses without gradients are summed as the rows of those with gradients are: assembly/tile.ts. */
-const LONG = 512;
 
 const binaries = ["wasm-simd", "wasm-relaxed-simd"]
   .map((name) => ({ name, bytes: readFileSync(`build/${name}.wasm`) }))

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { LONG } from "../src/blocks.js";
 import { Heap } from "../src/heap.js";
 import { batchOf, below, type FamilyName, mulberry32, normal } from "./inputs.js";
 import { expectClose, expectSameBits, float32Ulp } from "./tolerances.js";
@@ -23,9 +24,6 @@ const FLOAT16 = 2;
 const BFLOAT16 = 3;
 const MIN_NORMAL = 2 ** -126;
 const IGNORED = -7;
-
-/** From so many classes on rows that follow each other are long: src/lean.ts and assembly/tile.ts. */
-const LONG = 512;
 
 /** `[outer, classes, stride]`, of which the first `inner` positions take part. */
 interface Layout {
