@@ -25,6 +25,7 @@ import { add_losses, compute_means } from "./tile-losses";
 import { compute_odds, invert_targets, set_aside } from "./tile-odds";
 import { tile_sum } from "./tile-sum";
 import { leave_out, read_targets } from "./tile-targets";
+import { finish_scale } from "./waiting";
 
 /**
  * `kind` is FLOAT32, FLOAT16 or BFLOAT16, and says what the logits are; `weights` is the place of one float64 a class, or
@@ -115,6 +116,7 @@ export function cross_entropy_forward_backward_tile(
       const x = row_bring(logits, kind, classes, spare);
       const dx = row_out(grad, classes, spare);
       total += row_cross_entropy(x, row_kind(kind), y, weights, s, l, dx, classes, smoothing, zLoss);
+      finish_scale();
       row_take(grad, classes, dx);
     }
   }

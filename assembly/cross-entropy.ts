@@ -15,9 +15,10 @@
  *   dx_j = scale · (T · p_j - ε / C)     dx_y = scale · (ε - ε / C - w · (1 - p_y) + 2z · lse · p_y)     T = w + 2z · lse
  */
 import { reference, shift_of } from "./exp";
-import { log_of_sum, relativeTo, row_scale, row_scale_offset, whole_exp } from "./exp-row";
+import { log_of_sum, relativeTo, row_scale_later, row_scale_offset, whole_exp } from "./exp-row";
 import { size_of, value_at } from "./half";
 import { row_sum } from "./log-softmax";
+import { finish_scale } from "./waiting";
 import { inverse, log1p } from "./wide";
 
 /**
@@ -54,10 +55,14 @@ export function cross_entropy_forward_backward(
     }
     if (losses !== 0) losses += 4;
   }
+  finish_scale();
   return total;
 }
 
-/** The loss of one row, which is also written unless `losses` is 0; and unless `grad` is 0 its gradient. */
+/**
+ * The loss of one row, which is also written unless `losses` is 0; and unless `grad` is 0 its gradient, which may wait to be
+ * scaled with the next row's exponentials or in `finish_scale`.
+ */
 export function row_cross_entropy(
   logits: usize,
   kind: i32,
@@ -85,10 +90,14 @@ export function row_cross_entropy(
     const pull = zLoss === 0 ? 0 : 2 * zLoss * lse;
     const share = smoothing / <f64>classes;
     const factor = row_factor(error_of_others(scale, odds, weight, pull), sum);
-    if (smoothing === 0) row_scale(grad, classes, factor);
-    else row_scale_offset(grad, classes, factor, <f32>(-scale * share));
-    const error = error_of_target(scale, odds, weight, smoothing - share, pull);
-    store<f32>(grad + ((<usize>target) << 2), target_gradient(error));
+    const own = grad + ((<usize>target) << 2);
+    const value = target_gradient(error_of_target(scale, odds, weight, smoothing - share, pull));
+    if (smoothing === 0) {
+      row_scale_later(grad, classes, factor, own, value);
+    } else {
+      row_scale_offset(grad, classes, factor, <f32>(-scale * share));
+      store<f32>(own, value);
+    }
   }
   const loss = row_loss(nll, mean, lse, weight, smoothing, zLoss);
   if (losses !== 0) store<f32>(losses, <f32>loss);

@@ -1,10 +1,8 @@
 /**
  * A row's exponentials: their maximum, their sum, and the exponentials themselves.
  *
- * A sum in float32 over 150,000 classes would be off by thousands of half-ulps. Here a float32 lane takes eight
- * exponentials in two chains, of which four can be lost beside the first, before the sum goes on in float64. Rows go in
- * blocks of 2048 logits, and a sum continues an earlier one, so that a row may also come in segments; where these are
- * multiples of a block, the bits are those of the row in one piece.
+ * Rows go in blocks of 2048 logits, and a sum continues an earlier one, so that a row may also come in segments; where
+ * these are multiples of a block, the bits are those of the row in one piece.
  *
  * The reference of a row need not be that of its maximum: any near enough will do, and the largest of the first few
  * logits (`row_top`) saves a pass over all of them. Where the exponentials then come out too large (`is_settled`), the
@@ -15,30 +13,22 @@
  * Which loop it was makes no difference to the bits.
  */
 import { drift, Exp, log_reference, reference, shift_of } from "./exp";
-import { exchange, Logits, low_bits, mask_of, size_of, value_at, value_of } from "./half";
+import { block_exp, block_sum } from "./exp-loop";
+import { exchange, low_bits, mask_of, size_of, value_at, value_of } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
+import { finish_scale, let_scale, scale } from "./waiting";
 import { log } from "./wide";
 import { widen } from "./widen";
 
 /** How many logits make a block. */
 export const BLOCK: i32 = 2048;
 
-/** How many logits go through the loops before their float32 sums do. */
-const STRETCH: i32 = 32;
-
 /** How many logits a row is judged by. */
 const FIRST: i32 = 16;
 
 /** A block's logits as float32, less the row's shift. */
 const WIDENED = memory.data(8192, 16);
-
-const BIAS = memory.data(16, 16);
-
-/** The last logits of a row, fewer than eight, their exponentials, and masks of which any eight in turn may be read. */
-const PADDED = memory.data(32, 16);
-const RESULTS = memory.data(32, 16);
-const LAST = memory.data<i32>([0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1]);
 
 /** Whose reference the exponentials of the last whole row are relative to. */
 export let relativeTo: f32 = 0;
@@ -146,7 +136,10 @@ export function exp_sum_from(logits: usize, kind: i32, n: i32, m: f32, shift: f3
   return sum;
 }
 
-/** Writes e^x · 2^-m for n logits to `out`, which is apart from them, m being the reference of `max`; returns their sum. */
+/**
+ * Writes e^x · 2^-m for n logits to `out`, which is apart from them, m being the reference of `max`; returns their sum. What
+ * waits of an earlier row is scaled by the way.
+ */
 function row_exp(logits: usize, kind: i32, out: usize, n: i32, max: f32): f64 {
   const m = reference(max);
   const shift = shift_of(max);
@@ -215,14 +208,13 @@ export function log_of_sum(max: f32, sum: f64): f64 {
 
 /** Multiplies n floats by a factor in place. */
 export function row_scale(values: usize, n: i32, factor: f64): void {
-  const f = within_float32(values, n, factor);
-  for (; n >= 8; n -= 8, values += 32) {
-    const a = v128.load(values);
-    const b = v128.load(values, 16);
-    v128.store(values, f32x4.mul(a, f));
-    v128.store(values, f32x4.mul(b, f), 16);
-  }
-  for (; n > 0; n--, values += 4) store<f32>(values, load<f32>(values) * f32x4.extract_lane(f, 0));
+  scale(values, n, within_float32(values, n, factor));
+}
+
+/** The same later: with the next row's exponentials, or in `finish_scale`; and then writes a value. */
+export function row_scale_later(values: usize, n: i32, factor: f64, at: usize, value: f32): void {
+  finish_scale();
+  let_scale(values, n, within_float32(values, n, factor), at, value);
 }
 
 /** The same, and adds an offset. */
@@ -260,153 +252,6 @@ function begin_lean(shift: f32): bool {
 function be_wary(): bool {
   wary = WARINESS;
   return false;
-}
-
-/** Up to a block: those in whole pairs of vectors, and the last few padded to one. NaN where one is out of range. */
-function block_sum(logits: usize, kind: i32, n: i32, m: f32): f64 {
-  const last = n & 7;
-  const sum = n < 8 ? 0 : sum_of_pairs(logits, kind, n - last, m);
-  if (last === 0) return sum;
-  return sum + sum_of_pairs(padded(logits + <usize>n * size_of(kind), kind, last, m), kind, 8, m);
-}
-
-function block_exp(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
-  const last = n & 7;
-  const sum = n < 8 ? 0 : exp_of_pairs(logits, kind, out, n - last, m);
-  if (last === 0) return sum;
-  const rest = exp_of_pairs(padded(logits + <usize>n * size_of(kind), kind, last, m), kind, RESULTS, 8, m);
-  store_last(out + ((<usize>n) << 2), last);
-  return sum + rest;
-}
-
-function sum_of_pairs(logits: usize, kind: i32, n: i32, m: f32): f64 {
-  if (kind === FLOAT32) return exp_sum_loop<f32>(logits, n, m);
-  if (kind === FLOAT16) return exp_sum_loop<i16>(logits, n, m);
-  return exp_sum_loop<u16>(logits, n, m);
-}
-
-function exp_of_pairs(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
-  if (kind === FLOAT32) return exp_loop<f32>(logits, out, n, m);
-  if (kind === FLOAT16) return exp_loop<i16>(logits, out, n, m);
-  return exp_loop<u16>(logits, out, n, m);
-}
-
-function exp_sum_loop<T>(logits: usize, n: i32, m: f32): f64 {
-  const places = Logits.places();
-  const scale = Logits.scale();
-  const log2e = Exp.log2e();
-  const ln2 = Exp.ln2();
-  const ln2Rest = Exp.ln2_rest();
-  const c4 = Exp.coefficient(4);
-  const c3 = Exp.coefficient(3);
-  const c2 = Exp.coefficient(2);
-  const c1 = Exp.coefficient(1);
-  const c0 = Exp.coefficient(0);
-  const bias = bias_of(m);
-  const size = sizeof<T>();
-  const end = Lanes.end_of_memory();
-  let turns = i32x4.splat(0);
-  let sum = f64x2.splat(0);
-  for (; n > 0; n -= STRETCH) {
-    Lanes.touch(logits, STRETCH * size, end);
-    let a = f32x4.splat(0);
-    let b = a;
-    for (const stop = logits + <usize>min(n, STRETCH) * size; logits < stop; logits += 8 * size) {
-      const v = v128.load(logits);
-      const u = Logits.upper<T>(v, places);
-      const l = Logits.lower<T>(v, logits);
-      const x = Logits.first<T>(u, l, scale);
-      const s = Exp.turns(x, bias, log2e);
-      turns = v128.or(turns, s);
-      a = Exp.add(a, Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s));
-      const y = Logits.second<T>(u, l, scale);
-      const t = Exp.turns(y, bias, log2e);
-      turns = v128.or(turns, t);
-      b = Exp.add(b, Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t));
-    }
-    sum = f64x2.add(sum, Lanes.widen_sum(f32x4.add(a, b)));
-  }
-  return Exp.is_right(turns) ? Lanes.sum_f64(sum) : NaN;
-}
-
-function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32): f64 {
-  const places = Logits.places();
-  const scale = Logits.scale();
-  const log2e = Exp.log2e();
-  const ln2 = Exp.ln2();
-  const ln2Rest = Exp.ln2_rest();
-  const c4 = Exp.coefficient(4);
-  const c3 = Exp.coefficient(3);
-  const c2 = Exp.coefficient(2);
-  const c1 = Exp.coefficient(1);
-  const c0 = Exp.coefficient(0);
-  const bias = bias_of(m);
-  const size = sizeof<T>();
-  const end = Lanes.end_of_memory();
-  let turns = i32x4.splat(0);
-  let sum = f64x2.splat(0);
-  for (; n > 0; n -= STRETCH) {
-    Lanes.touch(logits, STRETCH * size, end);
-    let a = f32x4.splat(0);
-    let b = a;
-    for (const stop = logits + <usize>min(n, STRETCH) * size; logits < stop; logits += 8 * size, out += 32) {
-      const v = v128.load(logits);
-      const u = Logits.upper<T>(v, places);
-      const l = Logits.lower<T>(v, logits);
-      const x = Logits.first<T>(u, l, scale);
-      const y = Logits.second<T>(u, l, scale);
-      const s = Exp.turns(x, bias, log2e);
-      turns = v128.or(turns, s);
-      const e = f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s));
-      const t = Exp.turns(y, bias, log2e);
-      turns = v128.or(turns, t);
-      const f = f32x4.mul(Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t));
-      a = f32x4.add(a, e);
-      b = f32x4.add(b, f);
-      v128.store(out, e);
-      v128.store(out, f, 16);
-    }
-    sum = f64x2.add(sum, Lanes.widen_sum(f32x4.add(a, b)));
-  }
-  return Exp.is_right(turns) ? Lanes.sum_f64(sum) : NaN;
-}
-
-/**
- * The bias, by way of memory: where it is computed, some versions of V8 would compute it again in every iteration.
- */
-function bias_of(m: f32): v128 {
-  v128.store(BIAS, Exp.bias(f32x4.splat(m)));
-  return v128.load(BIAS);
-}
-
-/** The n logits, fewer than eight, before `end`, at the end of a place that begins with some that add nothing. */
-function padded(end: usize, kind: i32, n: i32, m: f32): usize {
-  const size = size_of(kind);
-  const from = end - (size << 3);
-  const bits = low_bits(m, kind);
-  if (size === 4) {
-    const fill = i32x4.splat(bits);
-    v128.store(PADDED, v128.bitselect(v128.load(from), fill, mask_of_last(n, 0)));
-    v128.store(PADDED, v128.bitselect(v128.load(from, 16), fill, mask_of_last(n, 16)), 16);
-  } else {
-    const mask = i16x8.narrow_i32x4_s(mask_of_last(n, 0), mask_of_last(n, 16));
-    v128.store(PADDED, v128.bitselect(v128.load(from), i16x8.splat(<i16>bits), mask));
-  }
-  return PADDED;
-}
-
-/** Writes the last n of eight results to where they end. */
-function store_last(end: usize, n: i32): void {
-  const to = end - 32;
-  const a = v128.bitselect(v128.load(RESULTS), v128.load(to), mask_of_last(n, 0));
-  const b = v128.bitselect(v128.load(RESULTS, 16), v128.load(to, 16), mask_of_last(n, 16));
-  v128.store(to, a);
-  v128.store(to, b, 16);
-}
-
-/** Four of eight masks, of which the last n are set. */
-function mask_of_last(n: i32, offset: usize): v128 {
-  return v128.load(LAST + ((<usize>n) << 2) + offset);
 }
 
 /** Up to a block of logits as float32, less a shift: where they are, or in a place of their own. */

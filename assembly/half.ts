@@ -13,7 +13,6 @@ import { BFLOAT16, FLOAT16, FLOAT32 } from "./kinds";
 const TABLE = memory.data<u32>([
   0x8fff8fff, // the sign, exponent and upper fraction of two float16, where they come to stand in the upper half
   0x77800000, // 2^112
-  0xc7800000, // -65536
 ]);
 
 function is_half(kind: i32): bool {
@@ -57,15 +56,6 @@ export abstract class Logits {
     if (isFloat<T>()) return lower;
     const v = v128.shuffle<i16>(lower, upper, 4, 12, 5, 13, 6, 14, 7, 15);
     return isSigned<T>() ? f32x4.mul(v, scale) : v;
-  }
-
-  @inline static floor(): v128 {
-    return v128.load32_splat(TABLE, 8);
-  }
-
-  /** -Infinity for -65536, which is what a masked class is read as. */
-  @inline static masked<T>(v: v128, floor: v128): v128 {
-    return isFloat<T>() || !isSigned<T>() ? v : v128.or(v, i32x4.shl(f32x4.le(v, floor), 23));
   }
 }
 

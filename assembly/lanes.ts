@@ -11,14 +11,20 @@ export const AHEAD: usize = 2048;
 export abstract class Lanes {
   /** The last place that may be touched. */
   @inline static end_of_memory(): usize {
-    return ((<usize>memory.size()) << 16) - 128;
+    return ((<usize>memory.size()) << 16) - 4;
   }
 
-  /** Touches two lines of the cache ahead of `at`, the second if there are as many as `bytes`. */
-  @inline static touch(at: usize, bytes: usize, end: usize): void {
-    const ahead = min(at + AHEAD, end);
-    load<u32>(ahead);
-    if (bytes > 64) load<u32>(ahead, 64);
+  /** Touches the lines of the cache that are AHEAD of 128 values at `at`; so much memory lies behind every array. */
+  @inline static touch<T>(at: usize): void {
+    load<u32>(at, AHEAD);
+    load<u32>(at, AHEAD + 64);
+    load<u32>(at, AHEAD + 128);
+    load<u32>(at, AHEAD + 192);
+    if (sizeof<T>() === 2) return;
+    load<u32>(at, AHEAD + 256);
+    load<u32>(at, AHEAD + 320);
+    load<u32>(at, AHEAD + 384);
+    load<u32>(at, AHEAD + 448);
   }
 
   /** The tail at `at`, padded with `fill`. */

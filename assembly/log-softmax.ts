@@ -8,10 +8,11 @@
  * segment at a time, through the functions whose names begin with `row`.
  */
 import { Exp, INVERSE_KAPPA, shift_of } from "./exp";
-import { BLOCK, log_of_sum, relativeTo, row_scale, whole_exp, widened } from "./exp-row";
-import { Logits, size_of, value_at } from "./half";
-import { FLOAT16, FLOAT32 } from "./kinds";
+import { BLOCK, log_of_sum, relativeTo, whole_exp, widened } from "./exp-row";
+import { size_of } from "./half";
+import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
+import { finish_scale, finish_subtract, let_scale, let_subtract, NOWHERE } from "./waiting";
 
 /** The log-sum-exp of a row, in nats. */
 export function row_log_sum_exp(logits: usize, kind: i32, classes: i32): f32 {
@@ -23,15 +24,20 @@ export function log_softmax_forward(logits: usize, kind: i32, logProbs: usize, r
   const stride = <usize>classes * size_of(kind);
   for (let row = 0; row < rows; row++, logits += stride, logProbs += (<usize>classes) << 2) {
     const sum = whole_exp(logits, kind, 0, classes, 0);
-    row_log_softmax(logits, kind, logProbs, classes, relativeTo, sum);
+    finish_subtract();
+    row_log_softmax_later(logits, kind, logProbs, classes, relativeTo, sum);
   }
+  finish_subtract();
 }
 
 export function softmax_forward(logits: usize, kind: i32, probs: usize, rows: i32, classes: i32): void {
   const stride = <usize>classes * size_of(kind);
   for (let row = 0; row < rows; row++, logits += stride, probs += (<usize>classes) << 2) {
-    row_scale(probs, classes, softmax_factor(whole_exp(logits, kind, probs, classes, 0)));
+    const factor = softmax_factor(whole_exp(logits, kind, probs, classes, 0));
+    finish_scale();
+    let_scale(probs, classes, f32x4.splat(factor), NOWHERE, 0);
   }
+  finish_scale();
 }
 
 export function log_softmax_backward(gradOutput: usize, logProbs: usize, grad: usize, rows: i32, classes: i32): void {
@@ -66,37 +72,17 @@ export function softmax_factor(sum: f64): f32 {
  * +Infinity or with NaN has no log-softmax but NaN.
  */
 export function row_log_softmax(logits: usize, kind: i32, logProbs: usize, n: i32, max: f32, sum: f64): void {
+  finish_subtract();
+  row_log_softmax_later(logits, kind, logProbs, n, max, sum);
+  finish_subtract();
+}
+
+/** The same with the next row's exponentials, or in `finish_subtract`. */
+function row_log_softmax_later(logits: usize, kind: i32, logProbs: usize, n: i32, max: f32, sum: f64): void {
   const shift = shift_of(max);
   const lse = log_of_sum(max, sum);
   const near = shift === 0 ? <f32>lse : shift;
-  const rest = <f32>(shift === 0 ? lse - <f64>near : lse);
-  if (kind === FLOAT32) subtract<f32>(logits, kind, logProbs, n, near, rest);
-  else if (kind === FLOAT16) subtract<i16>(logits, kind, logProbs, n, near, rest);
-  else subtract<u16>(logits, kind, logProbs, n, near, rest);
-}
-
-/** min(x - near - rest, 0) */
-function subtract<T>(logits: usize, kind: i32, out: usize, n: i32, near: f32, rest: f32): void {
-  const places = Logits.places();
-  const scale = Logits.scale();
-  const floor = Logits.floor();
-  const size = sizeof<T>();
-  const a = f32x4.splat(near);
-  const b = f32x4.splat(rest);
-  const zero = f32x4.splat(0);
-  for (; n >= 8; n -= 8, logits += 8 * size, out += 32) {
-    const v = v128.load(logits);
-    const u = Logits.upper<T>(v, places);
-    const l = Logits.lower<T>(v, logits);
-    const x = Logits.masked<T>(Logits.first<T>(u, l, scale), floor);
-    const y = Logits.masked<T>(Logits.second<T>(u, l, scale), floor);
-    v128.store(out, f32x4.pmin(f32x4.sub(f32x4.sub(x, a), b), zero));
-    v128.store(out, f32x4.pmin(f32x4.sub(f32x4.sub(y, a), b), zero), 16);
-  }
-  for (; n > 0; n--, logits += size, out += 4) {
-    const y = value_at(logits, kind) - near - rest;
-    store<f32>(out, y > 0 ? 0 : y);
-  }
+  let_subtract(logits, kind, logProbs, n, near, <f32>(shift === 0 ? lse - <f64>near : lse));
 }
 
 /** `sum` + Σ (value - shift), in float64. */

@@ -35,7 +35,7 @@ const WIDEST: i32 = 256;
 const MOST: i32 = 1024;
 
 /** From so many classes on rows that follow each other are long; and of how many values a tile of them is. */
-const LONG: i32 = 512;
+const LONG: i32 = 256;
 const LONG_VALUES: i32 = 32768;
 
 /** A place for the values of a tile and a vector more. */

@@ -26,7 +26,7 @@ const TILE_VALUES = 8192;
 const LONG_VALUES = 32768;
 
 /** From so many classes on rows that follow each other are long, for the kernels' tiles too: assembly/tile.ts. */
-export const LONG = 512;
+export const LONG = 256;
 
 /** The fewest inner positions that are worth bringing to the scratch class by class. */
 const NARROWEST = 16;

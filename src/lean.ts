@@ -10,7 +10,7 @@ import type { Kernels } from "./kernels.js";
  * themselves, and have the same bits.
  */
 const MANY_FOR_GRADIENTS = LONG;
-const MANY_FOR_SOFTMAX = 320;
+const MANY_FOR_SOFTMAX = 192;
 
 /**
  * The fast kernels, which compute in float32 on float32 and halves, and know class targets only. Arrays pass through the

@@ -419,6 +419,88 @@ const HALVES = [
 const canonical = (values: Float32Array): Float32Array =>
   values.map((value) => (Number.isNaN(value) ? Number.NaN : value));
 
+describe.each(binaries)("rows after each other in $name", ({ kernels }) => {
+  const scratch = new Scratch(kernels);
+  const KINDS = [
+    { kind: FLOAT32, encode: (x: number): number => x },
+    ...HALVES.map(({ kind, encode }) => ({ kind, encode })),
+  ];
+
+  /** Rows of all sorts, so that most come after one that is computed another way. */
+  const rowsOf = (classes: number): readonly number[][] => {
+    const random = mulberry32(classes);
+    const normal = (): number[] => Array.from({ length: classes }, () => 8 * (random() - 0.5));
+    const spoilt = (value: number): number[] => normal().map((x, j) => (j % 97 === 31 ? value : x));
+    const kinds = [
+      normal,
+      () => spoilt(Number.NEGATIVE_INFINITY),
+      normal,
+      () => spoilt(70),
+      () => spoilt(-150),
+      () => normal().map((x) => x + 900),
+      () => spoilt(Number.NaN),
+      () => spoilt(Number.POSITIVE_INFINITY),
+      normal,
+      () => normal().fill(Number.NEGATIVE_INFINITY),
+      normal,
+      normal,
+    ];
+    return kinds.map((make) => make());
+  };
+
+  it.each([1, 7, 200, 1003, 2056, 4099])("come to the bits that each has alone: %i classes", (classes) => {
+    const rows = rowsOf(classes);
+    const targets = rows.map((_, row) => (row % 5 === 3 ? IGNORED : (row * 37) % classes));
+    for (const { kind, encode } of KINDS) {
+      const bits = rows.map((row) => row.map(encode));
+      const run = (first: number, end: number): Record<string, Float32Array> => {
+        scratch.clear();
+        const values = bits.slice(first, end).flat();
+        const x = scratch.put(kind === FLOAT32 ? Float32Array.from(values) : Uint16Array.from(values));
+        const y = scratch.put(Int32Array.from(targets.slice(first, end)));
+        const s = scratch.put(Float64Array.of(-0.37));
+        const out = scratch.put(new Float32Array(values.length));
+        const losses = scratch.put(new Float32Array(end - first));
+        const count = end - first;
+        const results: Record<string, Float32Array> = {};
+        const take = (name: string): void => {
+          results[name] = canonical(scratch.floats(out, values.length));
+        };
+        kernels.softmax_forward(x, kind, out, count, classes);
+        take("softmax");
+        kernels.log_softmax_forward(x, kind, out, count, classes);
+        take("log-softmax");
+        kernels.cross_entropy_forward_backward(x, kind, y, 0, s, losses, out, count, classes, IGNORED, 0, 0, 0, 0);
+        take("gradient");
+        results.losses = canonical(scratch.floats(losses, count));
+        expect(scratch.intact).toBe(true);
+        return results;
+      };
+      const together = run(0, rows.length);
+      rows.forEach((_, row) => {
+        const alone = run(row, row + 1);
+        for (const [name, want] of Object.entries(alone)) {
+          const length = name === "losses" ? 1 : classes;
+          const got = together[name]?.subarray(row * length, (row + 1) * length) ?? new Float32Array();
+          expectSameBits(`${name} of row ${row}, kind ${kind}`, got.slice(), want);
+        }
+      });
+    }
+  });
+
+  it("sum equal exponentials exactly, however these are rounded", () => {
+    for (const { kind, encode } of KINDS) {
+      for (const logit of [-1.375, 0.1, 3.3]) {
+        const values = new Array<number>(4096).fill(encode(logit));
+        scratch.clear();
+        const x = scratch.put(kind === FLOAT32 ? Float32Array.from(values) : Uint16Array.from(values));
+        const one = kernels.row_exp_sum(x, kind, 1, 0, 0);
+        for (const n of [8, 128, 1024, 4096]) expect(kernels.row_exp_sum(x, kind, n, 0, 0)).toBe(n * one);
+      }
+    }
+  });
+});
+
 describe.each(binaries)("logits of 16 bits in $name", ({ kernels }) => {
   const scratch = new Scratch(kernels);
 

@@ -10,17 +10,16 @@ static inline __m128 pmin(__m128 a, __m128 b) { return _mm_min_ps(b, a); }
 
 // How many floats ahead loops touch the memory, and how many there must be behind the last one.
 #define AHEAD 512
-#define TOUCHED (AHEAD + 32)
+#define TOUCHED (AHEAD + 128)
 
-// Touches a line of the cache ahead, or two: loads, since a prefetch gives up where the page is not known yet.
+// Touches a line of the cache ahead, or eight: loads, since a prefetch gives up where the page is not known yet.
 static inline void touch_line(const float *at) {
   const volatile float *ahead = at + AHEAD;
   (void)ahead[0];
 }
 
 static inline void touch(const float *at) {
-  touch_line(at);
-  touch_line(at + 16);
+  for (int i = 0; i < 128; i += 16) touch_line(at + i);
 }
 
 static inline float lanes_max(__m128 v) {

@@ -16,8 +16,8 @@
 #include "rows.h"
 #include "tile.h"
 
-#define MANY_FOR_GRADIENTS 512
-#define MANY_FOR_SOFTMAX 320
+#define MANY_FOR_GRADIENTS 256
+#define MANY_FOR_SOFTMAX 192
 #define IGNORE_INDEX -100
 #define MOST_TIMES 100000
 

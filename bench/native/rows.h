@@ -1,10 +1,10 @@
-// assembly/exp-row.ts, log-softmax.ts and cross-entropy.ts in C: a row at a time, for many classes.
+// assembly/exp-loop.ts, exp-row.ts, waiting.ts, log-softmax.ts and cross-entropy.ts in C: a row at a time, for many classes.
 #pragma once
 #include "exp.h"
 #include "wide.h"
 
 #define BLOCK 2048
-#define STRETCH 32
+#define STRETCH 128
 #define FIRST 16
 #define WARINESS 8
 
@@ -41,7 +41,7 @@ static inline __m128 mask_of_last(int n, int offset) {
 
 // The n logits, fewer than eight, before `end`, at the end of a place that begins with some that add nothing.
 static inline const float *padded(const float *end, int n, float m) {
-  static float place[8];
+  static float place[8 + TOUCHED];
   const __m128 fill = exp_lowest(_mm_set1_ps(m));
   _mm_storeu_ps(place, _mm_blendv_ps(fill, _mm_loadu_ps(end - 8), mask_of_last(n, 0)));
   _mm_storeu_ps(place + 4, _mm_blendv_ps(fill, _mm_loadu_ps(end - 4), mask_of_last(n, 4)));
@@ -72,24 +72,92 @@ INLINE __m128 load_logits(const float *at, Block block, int clamped) {
   return clamped ? pmax(_mm_loadu_ps(at), block.lowest) : _mm_loadu_ps(at);
 }
 
-// Adds the sums of n logits, n being a multiple of 8.
-INLINE Block exp_sum_stretch(const float *logits, int n, Block block, int clamped) {
-  __m128 a = _mm_setzero_ps(), b = a;
+// What is left of an earlier row: results, how far before them is what they are computed from, and the numbers for it;
+// then a value of its own.
+static float *results;
+static int left;
+static ptrdiff_t apart;
+static __m128 NUMBER, REST_OF_IT;
+static float *place, value, NOWHERE[1];
+
+static void scale(float *values, int n, __m128 factor) {
+  for (; n >= 8; n -= 8, values += 8) {
+    const __m128 a = _mm_loadu_ps(values), b = _mm_loadu_ps(values + 4);
+    _mm_storeu_ps(values, _mm_mul_ps(a, factor));
+    _mm_storeu_ps(values + 4, _mm_mul_ps(b, factor));
+  }
+  for (; n > 0; n--, values++) *values *= _mm_cvtss_f32(factor);
+}
+
+static void let_scale(float *values, int n, float factor, float *at, float own) {
+  NUMBER = _mm_set1_ps(factor);
+  results = values;
+  left = n;
+  place = at;
+  value = own;
+}
+
+static void finish_scale(void) {
+  if (place == NULL) return;
+  scale(results, left, NUMBER);
+  *place = value;
+  left = 0;
+  place = NULL;
+}
+
+static inline __m128 subtracted(const float *at) {
+  return pmin(_mm_sub_ps(_mm_sub_ps(_mm_loadu_ps(at), NUMBER), REST_OF_IT), _mm_setzero_ps());
+}
+
+static void let_subtract(const float *logits, float *out, int n, float near, float rest) {
+  NUMBER = _mm_set1_ps(near);
+  REST_OF_IT = _mm_set1_ps(rest);
+  results = out;
+  left = n;
+  apart = out - logits;
+}
+
+static void finish_subtract(void) {
+  for (; left >= 4; left -= 4, results += 4) _mm_storeu_ps(results, subtracted(results - apart));
+  for (; left > 0; left--, results++) {
+    const float y = results[-apart] - _mm_cvtss_f32(NUMBER) - _mm_cvtss_f32(REST_OF_IT);
+    *results = y > 0 ? 0 : y;
+  }
+}
+
+static float *take(int n) {
+  if (left < n) return NULL;
+  float *first = results;
+  results += n;
+  left -= n;
+  return first;
+}
+
+// Adds the sums of n logits, n being a multiple of 8; and subtracts by the way what goes to `to`, NULL for nothing.
+INLINE Block exp_sum_stretch(const float *logits, float *to, int n, Block block, int clamped) {
+  __m128 a = _mm_setzero_ps(), b = a, c = a, d = a;
 #pragma GCC unroll 4
   for (int i = 0; i < n; i += 8) {
     const __m128 x = load_logits(logits + i, block, clamped), y = load_logits(logits + i + 4, block, clamped);
     const __m128 s = exp_turns(x, block.bias), t = exp_turns(y, block.bias);
     block.turns = _mm_or_ps(block.turns, _mm_or_ps(s, t));
-    a = exp_add(a, exp_rest(x, s, block.bias), exp_power(s));
-    b = exp_add(b, exp_rest(y, t, block.bias), exp_power(t));
+    const __m128 e = _mm_mul_ps(exp_rest(x, s, block.bias), exp_power(s));
+    const __m128 next = _mm_add_ps(d, exp_add(e, exp_rest(y, t, block.bias), exp_power(t)));
+    d = c, c = b, b = a, a = next;
+    if (to != NULL) {
+      const __m128 v = subtracted(to + i - apart), w = subtracted(to + i + 4 - apart);
+      _mm_storeu_ps(to + i, v);
+      _mm_storeu_ps(to + i + 4, w);
+    }
   }
-  block.sum = _mm_add_pd(block.sum, widen_sum(_mm_add_ps(a, b)));
+  block.sum = _mm_add_pd(block.sum, widen_sum(_mm_add_ps(_mm_add_ps(a, c), _mm_add_ps(b, d))));
   return block;
 }
 
-// The same, and writes the exponentials.
-INLINE Block exp_stretch(const float *logits, float *out, int n, Block block, int clamped) {
-  __m128 a = _mm_setzero_ps(), b = a;
+// The same, and writes the exponentials, and multiplies what is so far behind by the way.
+INLINE Block exp_stretch(const float *logits, float *out, ptrdiff_t behind, int n, Block block, int clamped) {
+  __m128 a = _mm_setzero_ps(), b = a, c = a, d = a;
+  const __m128 factor = NUMBER;
 #pragma GCC unroll 4
   for (int i = 0; i < n; i += 8) {
     const __m128 x = load_logits(logits + i, block, clamped), y = load_logits(logits + i + 4, block, clamped);
@@ -97,32 +165,46 @@ INLINE Block exp_stretch(const float *logits, float *out, int n, Block block, in
     block.turns = _mm_or_ps(block.turns, _mm_or_ps(s, t));
     const __m128 e = _mm_mul_ps(exp_rest(x, s, block.bias), exp_power(s));
     const __m128 f = _mm_mul_ps(exp_rest(y, t, block.bias), exp_power(t));
-    a = _mm_add_ps(a, e);
-    b = _mm_add_ps(b, f);
+    const __m128 next = _mm_add_ps(d, _mm_add_ps(e, f));
+    d = c, c = b, b = a, a = next;
+    float *earlier = out + i - behind;
+    const __m128 v = _mm_mul_ps(_mm_loadu_ps(earlier), factor), w = _mm_mul_ps(_mm_loadu_ps(earlier + 4), factor);
+    _mm_storeu_ps(earlier, v);
+    _mm_storeu_ps(earlier + 4, w);
     _mm_storeu_ps(out + i, e);
     _mm_storeu_ps(out + i + 4, f);
   }
-  block.sum = _mm_add_pd(block.sum, widen_sum(_mm_add_ps(a, b)));
+  block.sum = _mm_add_pd(block.sum, widen_sum(_mm_add_ps(_mm_add_ps(a, c), _mm_add_ps(b, d))));
   return block;
+}
+
+INLINE double exp_sum_loop(const float *logits, float *to, int n, float m, int clamped) {
+  Block block = begin_block(m);
+  for (; n > 0; n -= STRETCH, logits += STRETCH) {
+    touch(logits);
+    if (to != NULL) touch(to);
+    block = exp_sum_stretch(logits, to, n < STRETCH ? n : STRETCH, block, clamped);
+    if (to != NULL) to += STRETCH;
+  }
+  return end_block(block);
 }
 
 // n logits, n being a multiple of 8.
 INLINE double sum_of_pairs(const float *logits, int n, float m, int clamped) {
-  Block block = begin_block(m);
-  for (; n >= STRETCH; n -= STRETCH, logits += STRETCH) {
-    touch(logits);
-    block = exp_sum_stretch(logits, STRETCH, block, clamped);
-  }
-  return end_block(n == 0 ? block : exp_sum_stretch(logits, n, block, clamped));
+  float *to = take(n);
+  return to == NULL ? exp_sum_loop(logits, NULL, n, m, clamped) : exp_sum_loop(logits, to, n, m, clamped);
 }
 
 INLINE double exp_of_pairs(const float *logits, float *out, int n, float m, int clamped) {
+  float *earlier = take(n);
+  const ptrdiff_t behind = earlier == NULL ? 0 : out - earlier;
   Block block = begin_block(m);
-  for (; n >= STRETCH; n -= STRETCH, logits += STRETCH, out += STRETCH) {
+  for (; n > 0; n -= STRETCH, logits += STRETCH, out += STRETCH) {
     touch(logits);
-    block = exp_stretch(logits, out, STRETCH, block, clamped);
+    touch(out - behind);
+    block = exp_stretch(logits, out, behind, n < STRETCH ? n : STRETCH, block, clamped);
   }
-  return end_block(n == 0 ? block : exp_stretch(logits, out, n, block, clamped));
+  return end_block(block);
 }
 
 INLINE double block_sum(const float *logits, int n, float m, int clamped) {
@@ -135,9 +217,9 @@ INLINE double block_exp(const float *logits, float *out, int n, float m, int cla
   const int last = n & 7;
   const double sum = n < 8 ? 0 : exp_of_pairs(logits, out, n - last, m, clamped);
   if (last == 0) return sum;
-  float results[8];
-  const double rest = exp_of_pairs(padded(logits + n, last, m), results, 8, m, clamped);
-  store_last(out + n, last, results);
+  static float RESULTS[8 + TOUCHED];
+  const double rest = exp_of_pairs(padded(logits + n, last, m), RESULTS, 8, m, clamped);
+  store_last(out + n, last, RESULTS);
   return sum + rest;
 }
 
@@ -266,14 +348,12 @@ static float within_float32(float *values, int n, double factor) {
 }
 
 static void row_scale(float *values, int n, double factor) {
-  const float narrow = within_float32(values, n, factor);
-  const __m128 f = _mm_set1_ps(narrow);
-  for (; n >= 8; n -= 8, values += 8) {
-    const __m128 a = _mm_loadu_ps(values), b = _mm_loadu_ps(values + 4);
-    _mm_storeu_ps(values, _mm_mul_ps(a, f));
-    _mm_storeu_ps(values + 4, _mm_mul_ps(b, f));
-  }
-  for (; n > 0; n--, values++) *values *= narrow;
+  scale(values, n, _mm_set1_ps(within_float32(values, n, factor)));
+}
+
+static void row_scale_later(float *values, int n, double factor, float *at, float own) {
+  finish_scale();
+  let_scale(values, n, within_float32(values, n, factor), at, own);
 }
 
 static double log_sum_exp_of(float max, double sum) {
@@ -282,21 +362,12 @@ static double log_sum_exp_of(float max, double sum) {
 
 static float softmax_factor(double sum) { return sum < INFINITY ? (float)(1 / sum) : NAN; }
 
-static void row_log_softmax(const float *logits, float *logProbs, int n, float max, double sum) {
+static void row_log_softmax_later(const float *logits, float *logProbs, int n, float max, double sum) {
   const float shift = shift_of(max);
   const double lse = log_of_sum(max, sum);
   const float near = shift == 0 ? (float)lse : shift;
   const float rest = (float)(shift == 0 ? lse - (double)near : lse);
-  const __m128 a = _mm_set1_ps(near), b = _mm_set1_ps(rest), zero = _mm_setzero_ps();
-  for (; n >= 8; n -= 8, logits += 8, logProbs += 8) {
-    const __m128 x = _mm_loadu_ps(logits), y = _mm_loadu_ps(logits + 4);
-    _mm_storeu_ps(logProbs, pmin(_mm_sub_ps(_mm_sub_ps(x, a), b), zero));
-    _mm_storeu_ps(logProbs + 4, pmin(_mm_sub_ps(_mm_sub_ps(y, a), b), zero));
-  }
-  for (; n > 0; n--, logits++, logProbs++) {
-    const float y = *logits - near - rest;
-    *logProbs = y > 0 ? 0 : y;
-  }
+  let_subtract(logits, logProbs, n, near, rest);
 }
 
 static float row_log_sum_exp(float *logits, int classes) {
@@ -307,14 +378,19 @@ static float row_log_sum_exp(float *logits, int classes) {
 static void log_softmax_forward(float *logits, float *logProbs, int rows, int classes) {
   for (int row = 0; row < rows; row++, logits += classes, logProbs += classes) {
     const double sum = whole_exp(logits, NULL, classes, NULL);
-    row_log_softmax(logits, logProbs, classes, relativeTo, sum);
+    finish_subtract();
+    row_log_softmax_later(logits, logProbs, classes, relativeTo, sum);
   }
+  finish_subtract();
 }
 
 static void softmax_forward(float *logits, float *probs, int rows, int classes) {
   for (int row = 0; row < rows; row++, logits += classes, probs += classes) {
-    row_scale(probs, classes, softmax_factor(whole_exp(logits, probs, classes, NULL)));
+    const float factor = softmax_factor(whole_exp(logits, probs, classes, NULL));
+    finish_scale();
+    let_scale(probs, classes, factor, NOWHERE, 0);
   }
+  finish_scale();
 }
 
 static double odds_against(float max, double sum, float target) {
@@ -335,8 +411,7 @@ static double row_cross_entropy(float *logits, int32_t target, double scale, flo
   const double odds = odds_against(relativeTo, sum, x);
   if (grad != NULL) {
     const double error = scale * miss(odds);
-    row_scale(grad, classes, sum == 0 ? error : error / sum);
-    grad[target] = (float)(0 - error);
+    row_scale_later(grad, classes, sum == 0 ? error : error / sum, grad + target, (float)(0 - error));
   }
   return target_loss(odds, relativeTo, sum, x);
 }
@@ -348,5 +423,6 @@ static double cross_entropy_forward_backward(float *logits, const int32_t *targe
     if (targets[row] == ignoreIndex) memset(grad, 0, (size_t)classes * sizeof *grad);
     else total += row_cross_entropy(logits, targets[row], scale, grad, classes);
   }
+  finish_scale();
   return total;
 }

@@ -5,7 +5,7 @@
 
 #define VALUES 8192
 #define ENOUGH 256
-#define LONG 512
+#define LONG 256
 #define LONG_VALUES 32768
 #define SUMMED 4
 #define LARGEST 0x1p120
@@ -426,6 +426,7 @@ static double cross_entropy_forward_backward_tile(float *logits, const int32_t *
       COME_AGAIN;
     } else {
       total += row_cross_entropy(x, targets[row], scale, dx, classes);
+      finish_scale();
     }
   }
   return total;
