@@ -49,7 +49,7 @@ function cut({ outer, classes, inner }: Layout, resident: boolean): readonly Blo
   const length = classes * inner;
   const blocks: Block[] = [];
   if (inner <= BLOCK_ROWS && (resident || length <= LONGEST_ROW)) {
-    const most = Math.floor(Math.min(BLOCK_ROWS / inner, BLOCK_VALUES / length));
+    const most = Math.floor(Math.min(BLOCK_ROWS / inner, resident ? outer : BLOCK_VALUES / length));
     // Whole tiles of rows that follow each other: a sum over them does not depend on where blocks begin.
     const values = classes < LONG ? TILE_VALUES : LONG_VALUES;
     const tile = inner === 1 ? Math.max(1, Math.floor(Math.min(TILE_ROWS, values / classes))) : 1;
