@@ -18,7 +18,7 @@ import {
   tile_again_but_for_done,
   tile_begin,
 } from "./tile";
-import { ROOM_FOR_TARGETS, tile_exp, tile_refer } from "./tile-exp";
+import { ROOM_FOR_TARGETS, tile_exp, tile_expect, tile_refer } from "./tile-exp";
 import { compute_gradients, compute_gradients_of_terms, write_gradients } from "./tile-gradients";
 import { long_sums_of_others } from "./tile-long";
 import { add_losses, compute_means } from "./tile-losses";
@@ -53,6 +53,7 @@ export function cross_entropy_forward_tile(
   spare: usize,
 ): f64 {
   const isPlain = weights === 0 && smoothing === 0 && zLoss === 0;
+  tile_expect(0);
   for (let row = 0; row < rows; row += count) {
     if (!tile_begin(row, rows - row, classes, inner, stride, ONLY_SUMS)) continue;
     const y = targets + ((<usize>row) << 2);
@@ -91,6 +92,7 @@ export function cross_entropy_forward_backward_tile(
   spare: usize,
 ): f64 {
   const isPlain = weights === 0 && smoothing === 0 && zLoss === 0;
+  tile_expect(grad);
   for (let row = 0; row < rows; row += count) {
     if (!tile_begin(row, rows - row, classes, inner, stride, grad)) continue;
     const y = targets + ((<usize>row) << 2);

@@ -24,7 +24,7 @@ import {
   tile_again,
   tile_begin,
 } from "./tile";
-import { exponent, ROOM_FOR_MAXIMA, tile_exp, tile_refer } from "./tile-exp";
+import { exponent, ROOM_FOR_MAXIMA, tile_exp, tile_expect, tile_refer } from "./tile-exp";
 import { long_sums } from "./tile-long";
 import { tile_scale, tile_subtract } from "./tile-scale";
 import { SUMS, tile_is_near, tile_sum } from "./tile-sum";
@@ -44,6 +44,7 @@ export function log_sum_exp_forward_tile(
   stride: i32,
   spare: usize,
 ): void {
+  tile_expect(0);
   for (let row = 0; row < rows; row += count) {
     if (!tile_begin(row, rows - row, classes, inner, stride, ONLY_SUMS)) continue;
     const to = lse + ((<usize>row) << 2);
@@ -69,6 +70,7 @@ export function log_softmax_forward_tile(
   stride: i32,
   spare: usize,
 ): void {
+  tile_expect(logProbs);
   for (let row = 0; row < rows; row += count) {
     if (!tile_begin(row, rows - row, classes, inner, stride, 0)) continue;
     if (take(logits, kind, classes, spare)) {
@@ -100,6 +102,7 @@ export function softmax_forward_tile(
   stride: i32,
   spare: usize,
 ): void {
+  tile_expect(probs);
   for (let row = 0; row < rows; row += count) {
     if (!tile_begin(row, rows - row, classes, inner, stride, probs)) continue;
     if (take(logits, kind, classes, spare)) {

@@ -4,6 +4,7 @@ import { Logits } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { AHEAD, Lanes } from "./lanes";
 import {
+  along,
   between,
   classStride,
   floats_of,
@@ -43,6 +44,13 @@ let wary: i32 = 0;
 /** m: the exponentials are relative to 2^m, but for κ. */
 export let exponent: f32 = 0;
 
+/** Where results will be written once the sums are known, 0 for nowhere. */
+let expected: usize = 0;
+
+export function tile_expect(results: usize): void {
+  expected = results;
+}
+
 /**
  * Chooses what the tile's exponentials are relative to: one of its logits, or 0 where that is far out or none. A row by
  * itself may be somewhat farther out: it is no other way than with others that it passes.
@@ -61,11 +69,12 @@ export function tile_refer(logit: f32, room: f32): void {
 export function tile_exp(logits: usize, kind: i32, first: i32, n: i32): void {
   const step = step_of(kind);
   const to = held(first);
+  const results = expected !== 0 && along ? place(expected, 4, first) : to;
   if (wary > 0) {
     wary--;
   } else {
     if (kind === FLOAT32 || stretch_of(n) < 8) {
-      if (exponentials(floats_of(logits, kind, first, n), step, to, n)) return;
+      if (exponentials(floats_of(logits, kind, first, n), step, to, n, results)) return;
     } else {
       const from = place(logits, 2, first);
       if (kind === FLOAT16 ? exponentials_of<i16>(from, to, n) : exponentials_of<u16>(from, to, n)) return;
@@ -73,7 +82,7 @@ export function tile_exp(logits: usize, kind: i32, first: i32, n: i32): void {
     wary = WARINESS;
   }
   clamp(floats_of(logits, kind, first, n), step, n);
-  exponentials(TILE, pitch, to, n);
+  exponentials(TILE, pitch, to, n, results);
 }
 
 /** Takes logits to the tile that are clamped to what is in range. */
@@ -90,8 +99,12 @@ function clamp(from: usize, step: usize, n: i32): void {
   }
 }
 
-/** Whether all were in range. */
-function exponentials(from: usize, step: usize, to: usize, n: i32): bool {
+/**
+ * Whether all were in range. The lines of the cache where results will be written are touched by the way: they have to be
+ * read to be written to, for which writing would wait. Of rows that follow each other, that is, whose classes are one
+ * stretch; else it gains nothing.
+ */
+function exponentials(from: usize, step: usize, to: usize, n: i32, results: usize): bool {
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
@@ -103,13 +116,14 @@ function exponentials(from: usize, step: usize, to: usize, n: i32): bool {
   const bias = v128.load(RANGE);
   const bytes = (<usize>stretch_of(n)) << 2;
   let turns = i32x4.splat(0);
-  const end = Lanes.end_of_memory();
+  const end = Lanes.end_of_memory() - bytes;
   for (let k = stretches(n); k > 0; k--, from += step, to += between) {
     // A stretch is often part of a page: the one after the next is touched instead of what lies behind.
-    const ahead = from + (whole ? AHEAD : 2 * step);
+    const ahead = min(from + (whole ? AHEAD : 2 * step), end);
     let i: usize = 0;
     for (; i + 32 <= bytes; i += 32) {
-      load<u32>(min(ahead + i, end));
+      load<u32>(ahead + i);
+      load<u32>(results + i);
       const x = v128.load(from + i);
       const y = v128.load(from + i, 16);
       const s = Exp.turns(x, bias, log2e);
