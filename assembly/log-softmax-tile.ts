@@ -11,6 +11,7 @@ import {
   array_step,
   chunk,
   count,
+  DONE,
   holds_all,
   isAgain,
   long,
@@ -20,14 +21,14 @@ import {
   row_kind,
   row_out,
   row_take,
+  STATES,
   stretch_of,
-  tile_again,
   tile_begin,
 } from "./tile";
 import { exponent, ROOM_FOR_MAXIMA, tile_exp, tile_expect, tile_refer } from "./tile-exp";
 import { long_sums } from "./tile-long";
 import { tile_scale, tile_subtract } from "./tile-scale";
-import { SUMS, tile_is_near, tile_sum } from "./tile-sum";
+import { SUMS, tile_far_again, tile_is_near, tile_sum } from "./tile-sum";
 import { Wide } from "./wide";
 
 // One number a row: what is taken off its logits, in two parts, or what its values are multiplied by.
@@ -52,7 +53,13 @@ export function log_sum_exp_forward_tile(
       compute_logarithms();
       memory.copy(to, NUMBERS, (<usize>count) << 2);
     } else if (!isAgain) {
-      tile_again();
+      compute_logarithms();
+      const bytes = (<usize>count) << 2;
+      tile_far_again();
+      // A row's only logit may be where its result goes: if the row comes again, it has to stay.
+      for (let q: usize = 0; q < bytes; q += 4) {
+        if (load<i32>(q, STATES) === DONE) store<f32>(to + q, load<f32>(q, NUMBERS));
+      }
     } else {
       const x = row_bring(logits, kind, classes, spare);
       store<f32>(to, row_log_sum_exp(x, row_kind(kind), classes));
@@ -73,7 +80,8 @@ export function log_softmax_forward_tile(
   tile_expect(logProbs);
   for (let row = 0; row < rows; row += count) {
     if (!tile_begin(row, rows - row, classes, inner, stride, 0)) continue;
-    if (take(logits, kind, classes, spare)) {
+    const isNear = take(logits, kind, classes, spare);
+    if (isNear || !isAgain) {
       compute_logarithms();
       for (let first = 0; first < classes; first += chunk) {
         const to = place(logProbs, 4, first);
@@ -81,8 +89,7 @@ export function log_softmax_forward_tile(
         // min(x - lse, 0), the two parts of lse taken off one after the other, as in `row_log_softmax`.
         tile_subtract(logits, kind, NUMBERS, RESTS, 0, to, array_step(), first, n);
       }
-    } else if (!isAgain) {
-      tile_again();
+      if (!isNear) tile_far_again();
     } else {
       const x = row_bring(logits, kind, classes, spare);
       const y = row_out(logProbs, classes, spare);
@@ -105,15 +112,15 @@ export function softmax_forward_tile(
   tile_expect(probs);
   for (let row = 0; row < rows; row += count) {
     if (!tile_begin(row, rows - row, classes, inner, stride, probs)) continue;
-    if (take(logits, kind, classes, spare)) {
+    const isNear = take(logits, kind, classes, spare);
+    if (isNear || !isAgain) {
       compute_factors();
       for (let first = 0; first < classes; first += chunk) {
         const n = min(chunk, classes - first);
         if (!holds_all(classes)) tile_exp(logits, kind, first, n);
         tile_scale(NUMBERS, 0, probs, first, n);
       }
-    } else if (!isAgain) {
-      tile_again();
+      if (!isNear) tile_far_again();
     } else {
       const x = row_bring(logits, kind, classes, spare);
       const y = row_out(probs, classes, spare);

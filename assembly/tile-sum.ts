@@ -1,6 +1,6 @@
 /** The sums of a tile's rows. */
 import { Lanes } from "./lanes";
-import { along, between, blocks, chunk, count, held, pitch, TILE } from "./tile";
+import { along, between, blocks, chunk, count, DONE, held, pitch, STATES, TILE, tile_again_but_for_done } from "./tile";
 
 /**
  * Where exponentials become probabilities, the sum of all has to be at least 2^8, so that no normal float32 is flushed, and
@@ -121,4 +121,13 @@ export function tile_is_near(): bool {
     above = i32x4.max_u(above, i32x4.sub(v128.load(q, SUMS), least));
   }
   return (i64x2.bitmask(i32x4.ge_u(above, i32x4.splat(LARGEST - LEAST_OF_ALL))) & 3) === 0;
+}
+
+/** Lets the rows whose sums are not within these bounds come again, what was written for them being nothing. */
+export function tile_far_again(): void {
+  for (let q: usize = 0; q < (<usize>count) << 2; q += 4) {
+    const above = load<i32>(q << 1, SUMS + 4) - LEAST_OF_ALL;
+    store<i32>(q, <u32>above < <u32>(LARGEST - LEAST_OF_ALL) ? DONE : 0, STATES);
+  }
+  tile_again_but_for_done();
 }

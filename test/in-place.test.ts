@@ -134,3 +134,15 @@ describeBackends("in place", (core) => {
     });
   });
 });
+
+describeBackends("log-sum-exp of single logits in place", (core) => {
+  it("reads those again that are far from the others", () => {
+    const logits = Float32Array.of(1, Number.NaN, -2.7e29, 5, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 2);
+    const expected = core.logSumExp(logits, { shape: [7, 1] });
+    const { data } = core.tensor([7, 1]);
+    data.set(logits);
+    core.logSumExp(data, { shape: [7, 1], out: data });
+    expect(data).toEqual(expected);
+    expect(data.map(Math.sign)).toEqual(logits.map(Math.sign));
+  });
+});
