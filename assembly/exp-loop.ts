@@ -156,10 +156,13 @@ function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32, behind: usize): 
       c = b;
       b = a;
       a = next;
-      // Without an earlier row this is where the exponentials are written to next.
-      const earlier = out - behind;
-      v128.store(earlier, f32x4.mul(v128.load(earlier), factor));
-      v128.store(earlier, f32x4.mul(v128.load(earlier, 16), factor), 16);
+      // Without an earlier row this is where the exponentials are written to next: to ask costs float32 more than to do it,
+      // and halves, whose losses have none, less.
+      if (isFloat<T>() || behind !== 0) {
+        const earlier = out - behind;
+        v128.store(earlier, f32x4.mul(v128.load(earlier), factor));
+        v128.store(earlier, f32x4.mul(v128.load(earlier, 16), factor), 16);
+      }
       v128.store(out, e);
       v128.store(out, f, 16);
       logits += 8 * size;
