@@ -14,7 +14,7 @@ export abstract class Lanes {
     return ((<usize>memory.size()) << 16) - 4;
   }
 
-  /** Touches the lines of the cache that are AHEAD of 128 values at `at`; so much memory lies behind every array. */
+  /** Touches the lines of the cache that are AHEAD of 128 values at `at`: there is memory behind every array. */
   @inline static touch<T>(at: usize): void {
     load<u32>(at, AHEAD);
     load<u32>(at, AHEAD + 64);

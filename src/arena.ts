@@ -1,6 +1,6 @@
 import type { ClassIndices, Storage } from "./backend.js";
 import type { FloatKind, Floats, ResultArray } from "./floats.js";
-import { Heap } from "./heap.js";
+import { BEHIND, Heap } from "./heap.js";
 import type { Kernels } from "./kernels.js";
 import { wrongValue } from "./validate.js";
 
@@ -51,6 +51,8 @@ export class Arena {
   readonly #end: number;
   /** That of the memory: to ask an array for its own is a call into the engine. */
   #buffer!: ArrayBuffer;
+  /** Where in it arrays have to end. */
+  #limit!: number;
   #floats!: Float32Array;
   #integers!: Int32Array;
   #doubles!: Float64Array;
@@ -76,6 +78,7 @@ export class Arena {
   #view(): void {
     const { buffer } = this.#memory;
     this.#buffer = buffer;
+    this.#limit = buffer.byteLength - BEHIND;
     this.#floats = new Float32Array(buffer);
     this.#integers = new Int32Array(buffer);
     this.#doubles = new Float64Array(buffer);
@@ -90,11 +93,12 @@ export class Arena {
   }
 
   /**
-   * Whether an array lies in this memory, where nothing lies at 0. Asking for that first spares V8 from making a buffer
-   * for a small array, which has none until it is asked for it.
+   * Whether an array lies in this memory, where nothing lies at 0, and so that what is behind it may be read. Asking for
+   * the place first spares V8 from making a buffer for a small array, which has none until it is asked for it.
    */
   holds(array: MemoryArray): boolean {
-    return array.byteOffset !== 0 && array.buffer === this.#buffer;
+    const { byteOffset } = array;
+    return byteOffset !== 0 && array.buffer === this.#buffer && byteOffset + array.byteLength <= this.#limit;
   }
 
   /** Whether an array lies in this memory, and so does the result, if there is one, but not where the array is. */

@@ -11,7 +11,7 @@ const ALIGNMENT = 16;
  * How much of the memory is left behind them all: the last values of an array are read as a whole vector, and loops touch
  * what lies up to two and a half kilobytes ahead of them.
  */
-const BEHIND = 4096;
+export const BEHIND = 4096;
 
 /**
  * Places in a linear memory from `base` on: the first gap that is large enough, or new memory at its end. There are few of

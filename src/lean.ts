@@ -7,7 +7,7 @@ import type { Kernels } from "./kernels.js";
 /**
  * Where exponentials are written, rows of fewer classes go many at a time, as rows do whose classes are not neighbours: from
  * here on a row by itself is faster. For gradients that is where rows are long; losses without gradients see to it
- * themselves, and have the same bits.
+ * themselves, and have the same bits but for rows beyond 512, which not both always shift.
  */
 const MANY_FOR_GRADIENTS = LONG;
 const MANY_FOR_SOFTMAX = 192;
