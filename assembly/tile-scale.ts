@@ -98,7 +98,15 @@ function scale_beside(factors: usize, from: usize, to: usize, n: i32): void {
   let numbers = spread(factors, SPREAD);
   for (let block = flat ? 1 : blocks; block > 0; block--, numbers += pitch) {
     for (let k = flat ? 1 : n; k > 0; k--, from += between, to += step) {
-      for (let i = 0; i < length; i += 4) {
+      let i = 0;
+      for (; i + 8 <= length; i += 8) {
+        const at = (<usize>i) << 2;
+        const x = f32x4.mul(v128.load(from + at), v128.load(numbers + at));
+        const y = f32x4.mul(v128.load(from + at, 16), v128.load(numbers + at, 16));
+        v128.store(to + at, x);
+        v128.store(to + at, y, 16);
+      }
+      for (; i < length; i += 4) {
         const at = (<usize>i) << 2;
         Lanes.put(to + at, length - i, f32x4.mul(v128.load(from + at), v128.load(numbers + at)));
       }
@@ -171,7 +179,15 @@ function subtract_beside(
   let b = spread(rests, SECOND);
   for (let block = flat ? 1 : blocks; block > 0; block--, a += pitch, b += pitch) {
     for (let k = flat ? 1 : n; k > 0; k--, from += step, to += toStep) {
-      for (let i = 0; i < length; i += 4) {
+      let i = 0;
+      for (; i + 8 <= length; i += 8) {
+        const at = (<usize>i) << 2;
+        const v = f32x4.sub(f32x4.sub(v128.load(from + at), v128.load(a + at)), v128.load(b + at));
+        const w = f32x4.sub(f32x4.sub(v128.load(from + at, 16), v128.load(a + at, 16)), v128.load(b + at, 16));
+        v128.store(to + at, f32x4.pmin(v, limit));
+        v128.store(to + at, f32x4.pmin(w, limit), 16);
+      }
+      for (; i < length; i += 4) {
         const at = (<usize>i) << 2;
         const v = f32x4.sub(f32x4.sub(v128.load(from + at), v128.load(a + at)), v128.load(b + at));
         Lanes.put(to + at, length - i, f32x4.pmin(v, limit));
