@@ -2,9 +2,9 @@
  * The loops over a row's exponentials, up to a block at a time.
  *
  * A sum in float32 over 150,000 classes would be off by thousands of half-ulps. Here two vectors of exponentials are added
- * to each other, what they come to goes to four sums in turn, each of which takes four of them, and these four are added
- * like a tree before the sum goes on in float64: of 32 exponentials a lane none goes through more than seven roundings,
- * and 32 equal ones are summed exactly, whatever their bits.
+ * to each other, what they come to goes to four sums in turn, each of which takes four of them, and these four and then
+ * their lanes are added like a tree before the sum goes on in float64: of 64 exponentials none goes through more than
+ * eight roundings, and equal ones are summed exactly, whatever their bits.
  *
  * Where logits come from beyond the caches the loops would wait for them. What a stretch needs is touched two kilobytes
  * ahead, eight lines of the cache at once, which are then waited for together: up to twice as fast as without, since the

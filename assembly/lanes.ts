@@ -60,9 +60,9 @@ export abstract class Lanes {
     return max<u32>(i16x8.extract_lane_u(v, 0), i16x8.extract_lane_u(v, 4));
   }
 
-  /** The four lanes as two sums of pairs in float64. */
+  /** Two sums of the four lanes in pairs, as float64. */
   @inline static widen_sum(v: v128): v128 {
-    return f64x2.add(f64x2.promote_low_f32x4(v), Lanes.promote_high(v));
+    return f64x2.promote_low_f32x4(f32x4.add(v, v128.shuffle<i64>(v, v, 1, 1)));
   }
 
   @inline static promote_high(v: v128): v128 {
