@@ -109,7 +109,7 @@ function exp_sum_loop<T>(logits: usize, n: i32, m: f32, to: usize): f64 {
       }
       logits += 32;
     } while (logits < stop);
-    sum = f64x2.add(sum, Lanes.widen_sum(f32x4.add(f32x4.add(a, c), f32x4.add(b, d))));
+    sum = f64x2.add(sum, Lanes.widen_sum(a, b, c, d));
   } while (logits < end);
   return Exp.is_right(turns) ? Lanes.sum_f64(sum) : NaN;
 }
@@ -168,7 +168,7 @@ function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32, behind: usize): 
       logits += 8 * size;
       out += 32;
     } while (logits < stop);
-    sum = f64x2.add(sum, Lanes.widen_sum(f32x4.add(f32x4.add(a, c), f32x4.add(b, d))));
+    sum = f64x2.add(sum, Lanes.widen_sum(a, b, c, d));
   } while (logits < end);
   return Exp.is_right(turns) ? Lanes.sum_f64(sum) : NaN;
 }

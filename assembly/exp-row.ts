@@ -17,7 +17,7 @@ import { block_exp, block_sum } from "./exp-loop";
 import { exchange, low_bits, mask_of, size_of, value_at, value_of } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
-import { finish_scale, let_scale, scale } from "./waiting";
+import { let_scale, scale } from "./waiting";
 import { log } from "./wide";
 import { widen } from "./widen";
 
@@ -213,7 +213,6 @@ export function row_scale(values: usize, n: i32, factor: f64): void {
 
 /** The same later: with the next row's exponentials, or in `finish_scale`; and then writes a value. */
 export function row_scale_later(values: usize, n: i32, factor: f64, at: usize, value: f32): void {
-  finish_scale();
   let_scale(values, n, within_float32(values, n, factor), at, value);
 }
 

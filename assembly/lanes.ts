@@ -14,7 +14,10 @@ export abstract class Lanes {
     return ((<usize>memory.size()) << 16) - 4;
   }
 
-  /** Touches the lines of the cache that are AHEAD of 128 values at `at`: there is memory behind every array. */
+  /**
+   * Touches the lines of the cache that are AHEAD of 128 values at `at`: there is memory behind every array. Written out,
+   * since a loop over them costs a twentieth of a kernel's time.
+   */
   @inline static touch<T>(at: usize): void {
     load<u32>(at, AHEAD);
     load<u32>(at, AHEAD + 64);
@@ -60,8 +63,9 @@ export abstract class Lanes {
     return max<u32>(i16x8.extract_lane_u(v, 0), i16x8.extract_lane_u(v, 4));
   }
 
-  /** Two sums of the four lanes in pairs, as float64. */
-  @inline static widen_sum(v: v128): v128 {
+  /** The sum of four vectors and of halves of their lanes, added like a tree, as two float64. */
+  @inline static widen_sum(a: v128, b: v128, c: v128, d: v128): v128 {
+    const v = f32x4.add(f32x4.add(a, c), f32x4.add(b, d));
     return f64x2.promote_low_f32x4(f32x4.add(v, v128.shuffle<i64>(v, v, 1, 1)));
   }
 

@@ -24,7 +24,6 @@ export function log_softmax_forward(logits: usize, kind: i32, logProbs: usize, r
   const stride = <usize>classes * size_of(kind);
   for (let row = 0; row < rows; row++, logits += stride, logProbs += (<usize>classes) << 2) {
     const sum = whole_exp(logits, kind, 0, classes, 0);
-    finish_subtract();
     row_log_softmax_later(logits, kind, logProbs, classes, relativeTo, sum);
   }
   finish_subtract();
@@ -34,7 +33,6 @@ export function softmax_forward(logits: usize, kind: i32, probs: usize, rows: i3
   const stride = <usize>classes * size_of(kind);
   for (let row = 0; row < rows; row++, logits += stride, probs += (<usize>classes) << 2) {
     const factor = softmax_factor(whole_exp(logits, kind, probs, classes, 0));
-    finish_scale();
     let_scale(probs, classes, f32x4.splat(factor), NOWHERE, 0);
   }
   finish_scale();
@@ -72,7 +70,6 @@ export function softmax_factor(sum: f64): f32 {
  * +Infinity or with NaN has no log-softmax but NaN.
  */
 export function row_log_softmax(logits: usize, kind: i32, logProbs: usize, n: i32, max: f32, sum: f64): void {
-  finish_subtract();
   row_log_softmax_later(logits, kind, logProbs, n, max, sum);
   finish_subtract();
 }

@@ -20,8 +20,9 @@ export const NUMBERS = memory.data(32, 16);
 let place: usize = 0;
 let value: f32 = 0;
 
-/** Lets n values in place wait for a factor, and one for its value; NOWHERE for none. */
+/** Lets n values in place wait for a factor, and one for its value; NOWHERE for none. What waited before is done first. */
 export function let_scale(values: usize, n: i32, factor: v128, at: usize, own: f32): void {
+  finish_scale();
   v128.store(NUMBERS, factor);
   results = values;
   left = n;
@@ -32,8 +33,8 @@ export function let_scale(values: usize, n: i32, factor: v128, at: usize, own: f
 export const NOWHERE = memory.data(4, 4);
 
 /**
- * Lets n logits wait to have two numbers taken off, which leaves at most 0. Halves do not wait, whose loops are one for
- * exponentials that are wanted and that are not.
+ * Lets n logits wait to have two numbers taken off, which leaves at most 0. What waited before is done first. Halves do not
+ * wait, whose loops are one for exponentials that are wanted and that are not.
  */
 export function let_subtract(logits: usize, kind: i32, out: usize, n: i32, near: f32, rest: f32): void {
   if (kind !== FLOAT32) {
@@ -41,6 +42,7 @@ export function let_subtract(logits: usize, kind: i32, out: usize, n: i32, near:
     subtract(out, out, n, near, rest);
     return;
   }
+  finish_subtract();
   v128.store(NUMBERS, f32x4.splat(near));
   v128.store(NUMBERS, f32x4.splat(rest), 16);
   results = out;

@@ -419,6 +419,35 @@ const HALVES = [
 const canonical = (values: Float32Array): Float32Array =>
   values.map((value) => (Number.isNaN(value) ? Number.NaN : value));
 
+/** Everything the row kernels make of logits. */
+function resultsOf(
+  kernels: Kernels,
+  scratch: Scratch,
+  logits: Logits,
+  scales: Float64Array,
+): Record<string, Float32Array> {
+  const { kind, values, rows, classes } = logits;
+  const results: Record<string, Float32Array> = {};
+  for (const { name, terms } of TERMS) {
+    const got = lossesOf(kernels, scratch, logits, terms(classes), scales);
+    results[`losses with ${name}`] = got.losses;
+    results[`forward with ${name}`] = got.forward;
+    results[`grad with ${name}`] = got.grad;
+  }
+  scratch.clear();
+  const x = scratch.put(values);
+  const lse = scratch.put(new Float32Array(rows));
+  const out = scratch.put(new Float32Array(rows * classes));
+  kernels.log_sum_exp_forward_tile(x, kind, lse, rows, classes, 1, 1, 0);
+  results.logSumExp = scratch.floats(lse, rows);
+  kernels.log_softmax_forward(x, kind, out, rows, classes);
+  results.logSoftmax = scratch.floats(out, rows * classes);
+  kernels.softmax_forward(x, kind, out, rows, classes);
+  results.softmax = scratch.floats(out, rows * classes);
+  expect(scratch.intact).toBe(true);
+  return results;
+}
+
 describe.each(binaries)("rows after each other in $name", ({ kernels }) => {
   const scratch = new Scratch(kernels);
   const KINDS = [
@@ -451,38 +480,27 @@ describe.each(binaries)("rows after each other in $name", ({ kernels }) => {
   it.each([1, 7, 200, 1003, 2056, 4099])("come to the bits that each has alone: %i classes", (classes) => {
     const rows = rowsOf(classes);
     const targets = rows.map((_, row) => (row % 5 === 3 ? IGNORED : (row * 37) % classes));
+    const scales = scalesOf(rows.length);
     for (const { kind, encode } of KINDS) {
-      const bits = rows.map((row) => row.map(encode));
       const run = (first: number, end: number): Record<string, Float32Array> => {
-        scratch.clear();
-        const values = bits.slice(first, end).flat();
-        const x = scratch.put(kind === FLOAT32 ? Float32Array.from(values) : Uint16Array.from(values));
-        const y = scratch.put(Int32Array.from(targets.slice(first, end)));
-        const s = scratch.put(Float64Array.of(-0.37));
-        const out = scratch.put(new Float32Array(values.length));
-        const losses = scratch.put(new Float32Array(end - first));
-        const count = end - first;
-        const results: Record<string, Float32Array> = {};
-        const take = (name: string): void => {
-          results[name] = canonical(scratch.floats(out, values.length));
+        const numbers = rows.slice(first, end).flat().map(encode);
+        const logits = {
+          name: `rows ${first} to ${end}`,
+          rows: end - first,
+          classes,
+          kind,
+          values: kind === FLOAT32 ? Float32Array.from(numbers) : Uint16Array.from(numbers),
+          targets: Int32Array.from(targets.slice(first, end)),
         };
-        kernels.softmax_forward(x, kind, out, count, classes);
-        take("softmax");
-        kernels.log_softmax_forward(x, kind, out, count, classes);
-        take("log-softmax");
-        kernels.cross_entropy_forward_backward(x, kind, y, 0, s, losses, out, count, classes, IGNORED, 0, 0, 0, 0);
-        take("gradient");
-        results.losses = canonical(scratch.floats(losses, count));
-        expect(scratch.intact).toBe(true);
-        return results;
+        return resultsOf(kernels, scratch, logits, scales.subarray(first, end));
       };
       const together = run(0, rows.length);
       rows.forEach((_, row) => {
-        const alone = run(row, row + 1);
-        for (const [name, want] of Object.entries(alone)) {
-          const length = name === "losses" ? 1 : classes;
-          const got = together[name]?.subarray(row * length, (row + 1) * length) ?? new Float32Array();
-          expectSameBits(`${name} of row ${row}, kind ${kind}`, got.slice(), want);
+        for (const [name, want] of Object.entries(run(row, row + 1))) {
+          const got = together[name] ?? new Float32Array();
+          const length = got.length / rows.length;
+          const own = got.slice(row * length, (row + 1) * length);
+          expectSameBits(`${name} of row ${row}, kind ${kind}`, canonical(own), canonical(want));
         }
       });
     }
@@ -504,37 +522,18 @@ describe.each(binaries)("rows after each other in $name", ({ kernels }) => {
 describe.each(binaries)("logits of 16 bits in $name", ({ kernels }) => {
   const scratch = new Scratch(kernels);
 
-  /** Everything the row kernels make of logits. */
-  const resultsOf = (logits: Logits): Record<string, Float32Array> => {
-    const { kind, values, rows, classes } = logits;
-    const results: Record<string, Float32Array> = {};
-    for (const { name, terms } of TERMS) {
-      const got = lossesOf(kernels, scratch, logits, terms(classes), scalesOf(rows));
-      results[`losses with ${name}`] = got.losses;
-      results[`forward with ${name}`] = got.forward;
-      results[`grad with ${name}`] = got.grad;
-    }
-    scratch.clear();
-    const x = scratch.put(values);
-    const lse = scratch.put(new Float32Array(rows));
-    const out = scratch.put(new Float32Array(rows * classes));
-    kernels.log_sum_exp_forward_tile(x, kind, lse, rows, classes, 1, 1, 0);
-    results.logSumExp = scratch.floats(lse, rows);
-    kernels.log_softmax_forward(x, kind, out, rows, classes);
-    results.logSoftmax = scratch.floats(out, rows * classes);
-    kernels.softmax_forward(x, kind, out, rows, classes);
-    results.softmax = scratch.floats(out, rows * classes);
-    expect(scratch.intact).toBe(true);
-    return results;
-  };
-
   const expectAsWidened = (half: (typeof HALVES)[number], name: string, values: Uint16Array, shape: Shape): void => {
     const { rows, classes } = shape;
     const random = mulberry32(classes);
     const targets = Int32Array.from({ length: rows }, () => Math.floor(random() * classes));
     const wide = Float32Array.from(values, half.decode);
-    const got = resultsOf({ name, kind: half.kind, values, targets, rows, classes });
-    const want = resultsOf({ name, kind: FLOAT32, values: wide, targets, rows, classes });
+    const got = resultsOf(kernels, scratch, { name, kind: half.kind, values, targets, rows, classes }, scalesOf(rows));
+    const want = resultsOf(
+      kernels,
+      scratch,
+      { name, kind: FLOAT32, values: wide, targets, rows, classes },
+      scalesOf(rows),
+    );
     for (const [result, array] of Object.entries(want)) {
       expectSameBits(`${result} of ${name}`, canonical(got[result] ?? new Float32Array()), canonical(array));
     }

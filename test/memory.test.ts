@@ -352,9 +352,8 @@ describeBackends("memory", (core, backend) => {
     const batch = batchOf("normal", { rows: 3, classes: 600 });
     const values = input(batch);
     const want = run(core, values, batch);
+    if (backend === "js") return; // its tensors have a memory each
     const { buffer } = core.tensor([1]).data;
-    const room = 3 * 4 * values.length;
-    if (buffer.byteLength < room) return; // the memory of the js backend is the tensor's own
     const last = new Float32Array(buffer, buffer.byteLength - values.byteLength, values.length);
     last.set(values);
     expectSameBits(batch.name, run(core, last, batch), want);

@@ -29,6 +29,9 @@ static inline float lanes_max(__m128 v) {
 
 static inline __m128d promote_high(__m128 v) { return _mm_cvtps_pd(_mm_movehl_ps(v, v)); }
 
-static inline __m128d widen_sum(__m128 v) { return _mm_cvtps_pd(_mm_add_ps(v, _mm_movehl_ps(v, v))); }
+static inline __m128d widen_sum(__m128 a, __m128 b, __m128 c, __m128 d) {
+  const __m128 v = _mm_add_ps(_mm_add_ps(a, c), _mm_add_ps(b, d));
+  return _mm_cvtps_pd(_mm_add_ps(v, _mm_movehl_ps(v, v)));
+}
 
 static inline double sum_f64(__m128d v) { return _mm_cvtsd_f64(_mm_add_sd(v, _mm_unpackhi_pd(v, v))); }

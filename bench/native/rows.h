@@ -89,14 +89,6 @@ static void scale(float *values, int n, __m128 factor) {
   for (; n > 0; n--, values++) *values *= _mm_cvtss_f32(factor);
 }
 
-static void let_scale(float *values, int n, float factor, float *at, float own) {
-  NUMBER = _mm_set1_ps(factor);
-  results = values;
-  left = n;
-  place = at;
-  value = own;
-}
-
 static void finish_scale(void) {
   if (place == NULL) return;
   scale(results, left, NUMBER);
@@ -105,16 +97,17 @@ static void finish_scale(void) {
   place = NULL;
 }
 
-static inline __m128 subtracted(const float *at) {
-  return pmin(_mm_sub_ps(_mm_sub_ps(_mm_loadu_ps(at), NUMBER), REST_OF_IT), _mm_setzero_ps());
+static void let_scale(float *values, int n, float factor, float *at, float own) {
+  finish_scale();
+  NUMBER = _mm_set1_ps(factor);
+  results = values;
+  left = n;
+  place = at;
+  value = own;
 }
 
-static void let_subtract(const float *logits, float *out, int n, float near, float rest) {
-  NUMBER = _mm_set1_ps(near);
-  REST_OF_IT = _mm_set1_ps(rest);
-  results = out;
-  left = n;
-  apart = out - logits;
+static inline __m128 subtracted(const float *at) {
+  return pmin(_mm_sub_ps(_mm_sub_ps(_mm_loadu_ps(at), NUMBER), REST_OF_IT), _mm_setzero_ps());
 }
 
 static void finish_subtract(void) {
@@ -123,6 +116,15 @@ static void finish_subtract(void) {
     const float y = results[-apart] - _mm_cvtss_f32(NUMBER) - _mm_cvtss_f32(REST_OF_IT);
     *results = y > 0 ? 0 : y;
   }
+}
+
+static void let_subtract(const float *logits, float *out, int n, float near, float rest) {
+  finish_subtract();
+  NUMBER = _mm_set1_ps(near);
+  REST_OF_IT = _mm_set1_ps(rest);
+  results = out;
+  left = n;
+  apart = out - logits;
 }
 
 static float *take(int n) {
@@ -150,7 +152,7 @@ INLINE Block exp_sum_stretch(const float *logits, float *to, int n, Block block,
       _mm_storeu_ps(to + i + 4, w);
     }
   }
-  block.sum = _mm_add_pd(block.sum, widen_sum(_mm_add_ps(_mm_add_ps(a, c), _mm_add_ps(b, d))));
+  block.sum = _mm_add_pd(block.sum, widen_sum(a, b, c, d));
   return block;
 }
 
@@ -174,7 +176,7 @@ INLINE Block exp_stretch(const float *logits, float *out, ptrdiff_t behind, int 
     _mm_storeu_ps(out + i, e);
     _mm_storeu_ps(out + i + 4, f);
   }
-  block.sum = _mm_add_pd(block.sum, widen_sum(_mm_add_ps(_mm_add_ps(a, c), _mm_add_ps(b, d))));
+  block.sum = _mm_add_pd(block.sum, widen_sum(a, b, c, d));
   return block;
 }
 
@@ -352,7 +354,6 @@ static void row_scale(float *values, int n, double factor) {
 }
 
 static void row_scale_later(float *values, int n, double factor, float *at, float own) {
-  finish_scale();
   let_scale(values, n, within_float32(values, n, factor), at, own);
 }
 
@@ -378,7 +379,6 @@ static float row_log_sum_exp(float *logits, int classes) {
 static void log_softmax_forward(float *logits, float *logProbs, int rows, int classes) {
   for (int row = 0; row < rows; row++, logits += classes, logProbs += classes) {
     const double sum = whole_exp(logits, NULL, classes, NULL);
-    finish_subtract();
     row_log_softmax_later(logits, logProbs, classes, relativeTo, sum);
   }
   finish_subtract();
@@ -387,7 +387,6 @@ static void log_softmax_forward(float *logits, float *logProbs, int rows, int cl
 static void softmax_forward(float *logits, float *probs, int rows, int classes) {
   for (int row = 0; row < rows; row++, logits += classes, probs += classes) {
     const float factor = softmax_factor(whole_exp(logits, probs, classes, NULL));
-    finish_scale();
     let_scale(probs, classes, factor, NOWHERE, 0);
   }
   finish_scale();
