@@ -14,7 +14,7 @@ import { Exp } from "./exp";
 import { Logits, low_bits, size_of } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
-import { apart, NUMBERS, take } from "./waiting";
+import { FACTOR, take } from "./waiting";
 
 /** How many logits go through the loops before their float32 sums do. */
 const STRETCH: usize = 128;
@@ -34,14 +34,9 @@ export function block_sum(logits: usize, kind: i32, n: i32, m: f32): f64 {
   // One loop for both: halves have much to be unpacked, and are summed alone no more than a twentieth faster.
   if (kind !== FLOAT32) return block_exp(logits, kind, UNWANTED, n, m);
   const last = n & 7;
-  const sum = n < 8 ? 0 : sum_of_pairs(logits, n - last, m);
+  const sum = n < 8 ? 0 : exp_sum_loop(logits, n - last, m);
   if (last === 0) return sum;
-  return sum + sum_of_pairs(padded(logits + ((<usize>n) << 2), kind, last, m), 8, m);
-}
-
-function sum_of_pairs(logits: usize, n: i32, m: f32): f64 {
-  const to = take(n);
-  return to === 0 ? exp_sum_loop<bool>(logits, n, m, 0) : exp_sum_loop<f32>(logits, n, m, to);
+  return sum + exp_sum_loop(padded(logits + ((<usize>n) << 2), kind, last, m), 8, m);
 }
 
 /** The same, and writes the exponentials to `out`. */
@@ -62,8 +57,7 @@ function exp_of_pairs(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64
   return exp_loop<u16>(logits, out, n, m, behind);
 }
 
-/** T is f32 where n results of a subtraction that waits go to `to` by the way. */
-function exp_sum_loop<T>(logits: usize, n: i32, m: f32, to: usize): f64 {
+function exp_sum_loop(logits: usize, n: i32, m: f32): f64 {
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
@@ -78,7 +72,6 @@ function exp_sum_loop<T>(logits: usize, n: i32, m: f32, to: usize): f64 {
   let sum = f64x2.splat(0);
   do {
     Lanes.touch<f32>(logits);
-    if (isFloat<T>()) Lanes.touch<f32>(to);
     const stop = min(logits + (STRETCH << 2), end);
     let a = f32x4.splat(0);
     let b = a;
@@ -97,16 +90,6 @@ function exp_sum_loop<T>(logits: usize, n: i32, m: f32, to: usize): f64 {
       c = b;
       b = a;
       a = next;
-      if (isFloat<T>()) {
-        const near = v128.load(NUMBERS);
-        const rest = v128.load(NUMBERS, 16);
-        const from = to - apart;
-        const v = f32x4.sub(f32x4.sub(v128.load(from), near), rest);
-        const w = f32x4.sub(f32x4.sub(v128.load(from, 16), near), rest);
-        v128.store(to, f32x4.pmin(v, f32x4.splat(0)));
-        v128.store(to, f32x4.pmin(w, f32x4.splat(0)), 16);
-        to += 32;
-      }
       logits += 32;
     } while (logits < stop);
     sum = f64x2.add(sum, Lanes.widen_sum(a, b, c, d));
@@ -126,14 +109,13 @@ function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32, behind: usize): 
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
   const bias = bias_of(m);
-  const factor = v128.load(NUMBERS);
+  const factor = v128.load(FACTOR);
   const size = sizeof<T>();
   const end = logits + <usize>n * size;
   let turns = i32x4.splat(0);
   let sum = f64x2.splat(0);
   do {
     Lanes.touch<T>(logits);
-    Lanes.touch<f32>(out - behind);
     const stop = min(logits + STRETCH * size, end);
     let a = f32x4.splat(0);
     let b = a;

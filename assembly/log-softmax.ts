@@ -12,7 +12,8 @@ import { BLOCK, log_of_sum, relativeTo, whole_exp, widened } from "./exp-row";
 import { size_of } from "./half";
 import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
-import { finish_scale, finish_subtract, let_scale, let_subtract, NOWHERE } from "./waiting";
+import { finish_scale, let_scale, NOWHERE } from "./waiting";
+import { widen } from "./widen";
 
 /** The log-sum-exp of a row, in nats. */
 export function row_log_sum_exp(logits: usize, kind: i32, classes: i32): f32 {
@@ -24,9 +25,8 @@ export function log_softmax_forward(logits: usize, kind: i32, logProbs: usize, r
   const stride = <usize>classes * size_of(kind);
   for (let row = 0; row < rows; row++, logits += stride, logProbs += (<usize>classes) << 2) {
     const sum = whole_exp(logits, kind, 0, classes, 0);
-    row_log_softmax_later(logits, kind, logProbs, classes, relativeTo, sum);
+    row_log_softmax(logits, kind, logProbs, classes, relativeTo, sum);
   }
-  finish_subtract();
 }
 
 export function softmax_forward(logits: usize, kind: i32, probs: usize, rows: i32, classes: i32): void {
@@ -70,16 +70,15 @@ export function softmax_factor(sum: f64): f32 {
  * +Infinity or with NaN has no log-softmax but NaN.
  */
 export function row_log_softmax(logits: usize, kind: i32, logProbs: usize, n: i32, max: f32, sum: f64): void {
-  row_log_softmax_later(logits, kind, logProbs, n, max, sum);
-  finish_subtract();
-}
-
-/** The same with the next row's exponentials, or in `finish_subtract`. */
-function row_log_softmax_later(logits: usize, kind: i32, logProbs: usize, n: i32, max: f32, sum: f64): void {
   const shift = shift_of(max);
   const lse = log_of_sum(max, sum);
   const near = shift === 0 ? <f32>lse : shift;
-  let_subtract(logits, kind, logProbs, n, near, <f32>(shift === 0 ? lse - <f64>near : lse));
+  const rest = <f32>(shift === 0 ? lse - <f64>near : lse);
+  if (kind !== FLOAT32) {
+    widen(logits, kind, logProbs, n);
+    logits = logProbs;
+  }
+  subtract(logits, logProbs, n, near, rest);
 }
 
 /** `sum` + Σ (value - shift), in float64. */
@@ -131,6 +130,22 @@ export function row_softmax_backward(gradOutput: usize, probs: usize, grad: usiz
   }
   for (; n > 0; n--, gradOutput += 4, probs += 4, grad += 4) {
     store<f32>(grad, load<f32>(probs) * (load<f32>(gradOutput) - mean));
+  }
+}
+
+/** min(x - near - rest, 0), two vectors a turn. */
+function subtract(from: usize, to: usize, n: i32, near: f32, rest: f32): void {
+  const a = f32x4.splat(near);
+  const b = f32x4.splat(rest);
+  const zero = f32x4.splat(0);
+  for (; n >= 8; n -= 8, from += 32, to += 32) {
+    const x = f32x4.sub(f32x4.sub(v128.load(from), a), b);
+    const y = f32x4.sub(f32x4.sub(v128.load(from, 16), a), b);
+    v128.store(to, f32x4.pmin(x, zero));
+    v128.store(to, f32x4.pmin(y, zero), 16);
+  }
+  for (; n > 0; n -= 4, from += 16, to += 16) {
+    Lanes.put(to, n, f32x4.pmin(f32x4.sub(f32x4.sub(v128.load(from), a), b), zero));
   }
 }
 

@@ -72,12 +72,10 @@ INLINE __m128 load_logits(const float *at, Block block, int clamped) {
   return clamped ? pmax(_mm_loadu_ps(at), block.lowest) : _mm_loadu_ps(at);
 }
 
-// What is left of an earlier row: results, how far before them is what they are computed from, and the numbers for it;
-// then a value of its own.
-static float *results;
+// What is left of an earlier row: values, and the factor for them; then a value of its own.
+static float *values_left;
 static int left;
-static ptrdiff_t apart;
-static __m128 NUMBER, REST_OF_IT;
+static __m128 FACTOR;
 static float *place, value, NOWHERE[1];
 
 static void scale(float *values, int n, __m128 factor) {
@@ -91,7 +89,7 @@ static void scale(float *values, int n, __m128 factor) {
 
 static void finish_scale(void) {
   if (place == NULL) return;
-  scale(results, left, NUMBER);
+  scale(values_left, left, FACTOR);
   *place = value;
   left = 0;
   place = NULL;
@@ -99,44 +97,23 @@ static void finish_scale(void) {
 
 static void let_scale(float *values, int n, float factor, float *at, float own) {
   finish_scale();
-  NUMBER = _mm_set1_ps(factor);
-  results = values;
+  FACTOR = _mm_set1_ps(factor);
+  values_left = values;
   left = n;
   place = at;
   value = own;
 }
 
-static inline __m128 subtracted(const float *at) {
-  return pmin(_mm_sub_ps(_mm_sub_ps(_mm_loadu_ps(at), NUMBER), REST_OF_IT), _mm_setzero_ps());
-}
-
-static void finish_subtract(void) {
-  for (; left >= 4; left -= 4, results += 4) _mm_storeu_ps(results, subtracted(results - apart));
-  for (; left > 0; left--, results++) {
-    const float y = results[-apart] - _mm_cvtss_f32(NUMBER) - _mm_cvtss_f32(REST_OF_IT);
-    *results = y > 0 ? 0 : y;
-  }
-}
-
-static void let_subtract(const float *logits, float *out, int n, float near, float rest) {
-  finish_subtract();
-  NUMBER = _mm_set1_ps(near);
-  REST_OF_IT = _mm_set1_ps(rest);
-  results = out;
-  left = n;
-  apart = out - logits;
-}
-
 static float *take(int n) {
   if (left < n) return NULL;
-  float *first = results;
-  results += n;
+  float *first = values_left;
+  values_left += n;
   left -= n;
   return first;
 }
 
-// Adds the sums of n logits, n being a multiple of 8; and subtracts by the way what goes to `to`, NULL for nothing.
-INLINE Block exp_sum_stretch(const float *logits, float *to, int n, Block block, int clamped) {
+// Adds the sums of n logits, n being a multiple of 8.
+INLINE Block exp_sum_stretch(const float *logits, int n, Block block, int clamped) {
   __m128 a = _mm_setzero_ps(), b = a, c = a, d = a;
 #pragma GCC unroll 4
   for (int i = 0; i < n; i += 8) {
@@ -146,11 +123,6 @@ INLINE Block exp_sum_stretch(const float *logits, float *to, int n, Block block,
     const __m128 e = _mm_mul_ps(exp_rest(x, s, block.bias), exp_power(s));
     const __m128 next = _mm_add_ps(d, exp_add(e, exp_rest(y, t, block.bias), exp_power(t)));
     d = c, c = b, b = a, a = next;
-    if (to != NULL) {
-      const __m128 v = subtracted(to + i - apart), w = subtracted(to + i + 4 - apart);
-      _mm_storeu_ps(to + i, v);
-      _mm_storeu_ps(to + i + 4, w);
-    }
   }
   block.sum = _mm_add_pd(block.sum, widen_sum(a, b, c, d));
   return block;
@@ -159,7 +131,7 @@ INLINE Block exp_sum_stretch(const float *logits, float *to, int n, Block block,
 // The same, and writes the exponentials, and multiplies what is so far behind by the way.
 INLINE Block exp_stretch(const float *logits, float *out, ptrdiff_t behind, int n, Block block, int clamped) {
   __m128 a = _mm_setzero_ps(), b = a, c = a, d = a;
-  const __m128 factor = NUMBER;
+  const __m128 factor = FACTOR;
 #pragma GCC unroll 4
   for (int i = 0; i < n; i += 8) {
     const __m128 x = load_logits(logits + i, block, clamped), y = load_logits(logits + i + 4, block, clamped);
@@ -180,21 +152,14 @@ INLINE Block exp_stretch(const float *logits, float *out, ptrdiff_t behind, int 
   return block;
 }
 
-INLINE double exp_sum_loop(const float *logits, float *to, int n, float m, int clamped) {
+// n logits, n being a multiple of 8.
+INLINE double sum_of_pairs(const float *logits, int n, float m, int clamped) {
   Block block = begin_block(m);
   for (; n > 0; n -= STRETCH, logits += STRETCH) {
     touch(logits);
-    if (to != NULL) touch(to);
-    block = exp_sum_stretch(logits, to, n < STRETCH ? n : STRETCH, block, clamped);
-    if (to != NULL) to += STRETCH;
+    block = exp_sum_stretch(logits, n < STRETCH ? n : STRETCH, block, clamped);
   }
   return end_block(block);
-}
-
-// n logits, n being a multiple of 8.
-INLINE double sum_of_pairs(const float *logits, int n, float m, int clamped) {
-  float *to = take(n);
-  return to == NULL ? exp_sum_loop(logits, NULL, n, m, clamped) : exp_sum_loop(logits, to, n, m, clamped);
 }
 
 INLINE double exp_of_pairs(const float *logits, float *out, int n, float m, int clamped) {
@@ -203,7 +168,6 @@ INLINE double exp_of_pairs(const float *logits, float *out, int n, float m, int 
   Block block = begin_block(m);
   for (; n > 0; n -= STRETCH, logits += STRETCH, out += STRETCH) {
     touch(logits);
-    touch(out - behind);
     block = exp_stretch(logits, out, behind, n < STRETCH ? n : STRETCH, block, clamped);
   }
   return end_block(block);
@@ -363,12 +327,27 @@ static double log_sum_exp_of(float max, double sum) {
 
 static float softmax_factor(double sum) { return sum < INFINITY ? (float)(1 / sum) : NAN; }
 
-static void row_log_softmax_later(const float *logits, float *logProbs, int n, float max, double sum) {
+// min(x - near - rest, 0)
+static void subtract(const float *from, float *to, int n, float near, float rest) {
+  const __m128 a = _mm_set1_ps(near), b = _mm_set1_ps(rest);
+  for (; n >= 8; n -= 8, from += 8, to += 8) {
+    const __m128 x = _mm_sub_ps(_mm_sub_ps(_mm_loadu_ps(from), a), b);
+    const __m128 y = _mm_sub_ps(_mm_sub_ps(_mm_loadu_ps(from + 4), a), b);
+    _mm_storeu_ps(to, pmin(x, _mm_setzero_ps()));
+    _mm_storeu_ps(to + 4, pmin(y, _mm_setzero_ps()));
+  }
+  for (; n > 0; n--, from++, to++) {
+    const float y = *from - near - rest;
+    *to = y > 0 ? 0 : y;
+  }
+}
+
+static void row_log_softmax(const float *logits, float *logProbs, int n, float max, double sum) {
   const float shift = shift_of(max);
   const double lse = log_of_sum(max, sum);
   const float near = shift == 0 ? (float)lse : shift;
   const float rest = (float)(shift == 0 ? lse - (double)near : lse);
-  let_subtract(logits, logProbs, n, near, rest);
+  subtract(logits, logProbs, n, near, rest);
 }
 
 static float row_log_sum_exp(float *logits, int classes) {
@@ -379,9 +358,8 @@ static float row_log_sum_exp(float *logits, int classes) {
 static void log_softmax_forward(float *logits, float *logProbs, int rows, int classes) {
   for (int row = 0; row < rows; row++, logits += classes, logProbs += classes) {
     const double sum = whole_exp(logits, NULL, classes, NULL);
-    row_log_softmax_later(logits, logProbs, classes, relativeTo, sum);
+    row_log_softmax(logits, logProbs, classes, relativeTo, sum);
   }
-  finish_subtract();
 }
 
 static void softmax_forward(float *logits, float *probs, int rows, int classes) {
