@@ -26,17 +26,18 @@ const PADDED = memory.data(32, 16);
 const RESULTS = memory.data(32, 16);
 const LAST = memory.data<i32>([0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1]);
 
-/** Where exponentials go that are not wanted, of a block. */
-const UNWANTED = memory.data(8192, 16);
-
 /** Σ e^x · 2^-m of up to a block of logits; NaN where an exponential is out of range. */
 export function block_sum(logits: usize, kind: i32, n: i32, m: f32): f64 {
-  // One loop for both: halves have much to be unpacked, and are summed alone no more than a twentieth faster.
-  if (kind !== FLOAT32) return block_exp(logits, kind, UNWANTED, n, m);
   const last = n & 7;
-  const sum = n < 8 ? 0 : exp_sum_loop(logits, n - last, m);
+  const sum = n < 8 ? 0 : sum_of_pairs(logits, kind, n - last, m);
   if (last === 0) return sum;
-  return sum + exp_sum_loop(padded(logits + ((<usize>n) << 2), kind, last, m), 8, m);
+  return sum + sum_of_pairs(padded(logits + <usize>n * size_of(kind), kind, last, m), kind, 8, m);
+}
+
+function sum_of_pairs(logits: usize, kind: i32, n: i32, m: f32): f64 {
+  if (kind === FLOAT32) return exp_sum_loop<f32>(logits, n, m);
+  if (kind === FLOAT16) return exp_sum_loop<i16>(logits, n, m);
+  return exp_sum_loop<u16>(logits, n, m);
 }
 
 /** The same, and writes the exponentials to `out`. */
@@ -57,7 +58,10 @@ function exp_of_pairs(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64
   return exp_loop<u16>(logits, out, n, m, behind);
 }
 
-function exp_sum_loop(logits: usize, n: i32, m: f32): f64 {
+function exp_sum_loop<T>(logits: usize, n: i32, m: f32): f64 {
+  const places = Logits.places();
+  const scale = Logits.scale();
+  const size = sizeof<T>();
   const log2e = Exp.log2e();
   const ln2 = Exp.ln2();
   const ln2Rest = Exp.ln2_rest();
@@ -67,22 +71,26 @@ function exp_sum_loop(logits: usize, n: i32, m: f32): f64 {
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
   const bias = bias_of(m);
-  const end = logits + ((<usize>n) << 2);
-  let turns = i32x4.splat(0);
-  let sum = f64x2.splat(0);
+  const end = logits + <usize>n * size;
+  const zero = Lanes.zero();
+  let turns = zero;
+  let sum = zero;
   do {
-    Lanes.touch<f32>(logits);
-    const stop = min(logits + (STRETCH << 2), end);
-    let a = f32x4.splat(0);
-    let b = a;
-    let c = a;
-    let d = a;
+    Lanes.touch<T>(logits);
+    const stop = min(logits + STRETCH * size, end);
+    let a = zero;
+    let b = zero;
+    let c = zero;
+    let d = zero;
     do {
-      const x = v128.load(logits);
+      const v = v128.load(logits);
+      const u = Logits.upper<T>(v, places);
+      const l = Logits.lower<T>(v, logits);
+      const x = Logits.first<T>(u, l, scale);
+      const y = Logits.second<T>(u, l, scale);
       const s = Exp.turns(x, bias, log2e);
       turns = v128.or(turns, s);
       const e = f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s));
-      const y = v128.load(logits, 16);
       const t = Exp.turns(y, bias, log2e);
       turns = v128.or(turns, t);
       const next = f32x4.add(d, Exp.add(e, Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)));
@@ -90,7 +98,7 @@ function exp_sum_loop(logits: usize, n: i32, m: f32): f64 {
       c = b;
       b = a;
       a = next;
-      logits += 32;
+      logits += 8 * size;
     } while (logits < stop);
     sum = f64x2.add(sum, Lanes.widen_sum(a, b, c, d));
   } while (logits < end);
@@ -112,15 +120,16 @@ function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32, behind: usize): 
   const factor = v128.load(FACTOR);
   const size = sizeof<T>();
   const end = logits + <usize>n * size;
-  let turns = i32x4.splat(0);
-  let sum = f64x2.splat(0);
+  const zero = Lanes.zero();
+  let turns = zero;
+  let sum = zero;
   do {
     Lanes.touch<T>(logits);
     const stop = min(logits + STRETCH * size, end);
-    let a = f32x4.splat(0);
-    let b = a;
-    let c = a;
-    let d = a;
+    let a = zero;
+    let b = zero;
+    let c = zero;
+    let d = zero;
     do {
       const v = v128.load(logits);
       const u = Logits.upper<T>(v, places);
@@ -138,13 +147,10 @@ function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32, behind: usize): 
       c = b;
       b = a;
       a = next;
-      // Without an earlier row this is where the exponentials are written to next: to ask costs float32 more than to do it,
-      // and halves, whose losses have none, less.
-      if (isFloat<T>() || behind !== 0) {
-        const earlier = out - behind;
-        v128.store(earlier, f32x4.mul(v128.load(earlier), factor));
-        v128.store(earlier, f32x4.mul(v128.load(earlier, 16), factor), 16);
-      }
+      // Without an earlier row this is where the exponentials are written to next: to ask costs more than to do it.
+      const earlier = out - behind;
+      v128.store(earlier, f32x4.mul(v128.load(earlier), factor));
+      v128.store(earlier, f32x4.mul(v128.load(earlier, 16), factor), 16);
       v128.store(out, e);
       v128.store(out, f, 16);
       logits += 8 * size;

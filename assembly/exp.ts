@@ -196,9 +196,12 @@ export abstract class Exp {
 
   /** Whether the t's were what they must be, or'ed together. */
   @inline static is_right(turns: v128): bool {
-    return !v128.any_true(v128.and(turns, i32x4.splat(~0x400000ff)));
+    return !v128.any_true(v128.and(turns, v128.load32_splat(WRONG)));
   }
 }
+
+/** The bits of which none is set in a t. */
+const WRONG = memory.data<i32>([~0x400000ff]);
 
 /**
  * Whether this engine multiplies and adds with one rounding, which the bounds above rest on; strict SIMD needs none.

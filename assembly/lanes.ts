@@ -4,11 +4,18 @@
  */
 export const AHEAD: usize = 2048;
 
+const ZERO = memory.data(16, 16);
+
 /**
  * Loads, stores and horizontal steps that the rows share. A tail is the 1 to 3 floats behind the last whole vector: where
  * it does not matter what follows them, they are read as one too, for which there is memory behind every array.
  */
 export abstract class Lanes {
+  /** Zeros, to be kept where several are needed: each literal takes eighteen bytes of the binary. */
+  @inline static zero(): v128 {
+    return v128.load(ZERO);
+  }
+
   /** The last place that may be touched. */
   @inline static end_of_memory(): usize {
     return ((<usize>memory.size()) << 16) - 4;

@@ -137,7 +137,7 @@ export function row_softmax_backward(gradOutput: usize, probs: usize, grad: usiz
 function subtract(from: usize, to: usize, n: i32, near: f32, rest: f32): void {
   const a = f32x4.splat(near);
   const b = f32x4.splat(rest);
-  const zero = f32x4.splat(0);
+  const zero = Lanes.zero();
   for (; n >= 8; n -= 8, from += 32, to += 32) {
     const x = f32x4.sub(f32x4.sub(v128.load(from), a), b);
     const y = f32x4.sub(f32x4.sub(v128.load(from, 16), a), b);

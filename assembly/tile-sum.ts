@@ -32,6 +32,7 @@ function sum_along(): void {
   let toB = bytes;
   let toD = bytes;
   let toE = bytes;
+  const zero = Lanes.zero();
   for (let q = 0; q < count; q += 4) {
     if (q + 4 > count) {
       // Where there are not four rows left, the last one stands in for the others.
@@ -46,8 +47,8 @@ function sum_along(): void {
     let y = v128.and(v128.load(b + before), last);
     let z = v128.and(v128.load(d + before), last);
     let w = v128.and(v128.load(e + before), last);
-    let low = f64x2.splat(0);
-    let high = low;
+    let low = zero;
+    let high = zero;
     let i: usize = 0;
     for (;;) {
       const end = min(i + (SUMMED << 4), before);
@@ -70,7 +71,7 @@ function sum_along(): void {
       low = f64x2.add(low, f64x2.promote_low_f32x4(sums));
       high = f64x2.add(high, Lanes.promote_high(sums));
       if (i >= before) break;
-      x = y = z = w = f32x4.splat(0);
+      x = y = z = w = zero;
     }
     v128.store((<usize>q) << 3, low, SUMS);
     v128.store((<usize>q) << 3, high, SUMS + 16);
@@ -82,8 +83,8 @@ function sum_beside(from: usize, fresh: bool, n: i32): void {
   let sums = SUMS;
   for (let block = 0; block < blocks; block++, sums += pitch << 1, from += <usize>n * pitch) {
     for (let i: usize = 0; i < pitch; i += 16) {
-      let low = fresh ? f64x2.splat(0) : v128.load(sums + (i << 1));
-      let high = fresh ? f64x2.splat(0) : v128.load(sums + (i << 1), 16);
+      let low = fresh ? Lanes.zero() : v128.load(sums + (i << 1));
+      let high = fresh ? Lanes.zero() : v128.load(sums + (i << 1), 16);
       let at = from + i;
       let left = n;
       // Written out: a loop over four takes a tenth of the losses' time.
