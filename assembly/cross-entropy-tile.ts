@@ -25,7 +25,7 @@ import { add_losses, compute_means } from "./tile-losses";
 import { compute_odds, invert_targets, set_aside } from "./tile-odds";
 import { tile_sum } from "./tile-sum";
 import { leave_out, read_targets } from "./tile-targets";
-import { finish_scale } from "./waiting";
+import { finish } from "./waiting";
 
 /**
  * `kind` is FLOAT32, FLOAT16 or BFLOAT16, and says what the logits are; `weights` is the place of one float64 a class, or
@@ -58,7 +58,7 @@ export function cross_entropy_forward_tile(
     if (!tile_begin(row, rows - row, classes, inner, stride, ONLY_SUMS)) continue;
     const y = targets + ((<usize>row) << 2);
     const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
-    const isGood = !isHopeless && take(logits, kind, y, classes, ignoreIndex, smoothing !== 0);
+    const isGood = !isHopeless && take(logits, kind, y, classes, ignoreIndex, smoothing !== 0, 0);
     if (isGood || !isAgain) {
       if (!isGood) set_aside();
       total = add_losses(y, weights, l, isPlain, smoothing, zLoss, total);
@@ -98,7 +98,7 @@ export function cross_entropy_forward_backward_tile(
     const y = targets + ((<usize>row) << 2);
     const l = losses === 0 ? 0 : losses + ((<usize>row) << 2);
     const s = scales + <usize>row * scaleStride;
-    const isGood = !isHopeless && take(logits, kind, y, classes, ignoreIndex, smoothing !== 0);
+    const isGood = !isHopeless && take(logits, kind, y, classes, ignoreIndex, smoothing !== 0, grad);
     if (isGood || !isAgain) {
       if (!isGood) set_aside();
       const sum = add_losses(y, weights, l, isPlain, smoothing, zLoss, total);
@@ -108,7 +108,11 @@ export function cross_entropy_forward_backward_tile(
       if (isWritten) {
         total = sum;
         write_gradients(logits, kind, grad, classes, smoothing !== 0);
-        if (!isGood) tile_again_but_for_done();
+        if (!isGood) {
+          // Among what waits are rows that come again.
+          finish();
+          tile_again_but_for_done();
+        }
         continue;
       }
     }
@@ -118,21 +122,33 @@ export function cross_entropy_forward_backward_tile(
       const x = row_bring(logits, kind, classes, spare);
       const dx = row_out(grad, classes, spare);
       total += row_cross_entropy(x, row_kind(kind), y, weights, s, l, dx, classes, smoothing, zLoss);
-      finish_scale();
       row_take(grad, classes, dx);
     }
   }
+  finish();
   return total;
 }
 
-/** Takes the exponentials of the others, which stay if the tile holds all, and the odds; whether these are good. */
-function take(logits: usize, kind: i32, targets: usize, classes: i32, ignoreIndex: i32, smooth: bool): bool {
+/**
+ * Takes the exponentials of the others, which stay if the tile holds all, or of long rows in `grad` unless it is 0; and the
+ * odds; whether these are good.
+ */
+function take(
+  logits: usize,
+  kind: i32,
+  targets: usize,
+  classes: i32,
+  ignoreIndex: i32,
+  smooth: bool,
+  grad: usize,
+): bool {
   const reference = read_targets(logits, kind, targets, classes, ignoreIndex);
   if (smooth) compute_means(logits, kind, classes);
   tile_refer(reference, ROOM_FOR_TARGETS);
   if (long) {
     invert_targets();
-    long_sums_of_others(logits, kind, targets);
+    long_sums_of_others(logits, kind, targets, grad);
+    finish();
     return compute_odds();
   }
   for (let first = 0; first < classes; first += chunk) {

@@ -15,53 +15,14 @@
  *   dx_j = scale · (T · p_j - ε / C)     dx_y = scale · (ε - ε / C - w · (1 - p_y) + 2z · lse · p_y)     T = w + 2z · lse
  */
 import { reference, shift_of } from "./exp";
-import { log_of_sum, relativeTo, row_scale_later, row_scale_offset, whole_exp } from "./exp-row";
+import { log_of_sum, relativeTo, row_scale, row_scale_offset, whole_exp } from "./exp-row";
 import { size_of, value_at } from "./half";
 import { row_sum } from "./log-softmax";
-import { finish_scale } from "./waiting";
 import { inverse, log1p } from "./wide";
 
 /**
- * Losses of whole rows, in nats; 0 for a row whose target is `ignoreIndex`, which is not looked at. With them the gradient
- * of Σ scale · loss, in `grad`, which is apart from the logits. The rows' scales are float64 that stand `scaleStride` bytes
- * apart: a stride of 0 gives all rows the same. `weights` are those of the classes, or 0 for none; `losses` is 0 where
- * only their sum is wanted. Returns `total` plus the losses, added in the rows' order: blocks of rows come to the same
- * bits as all rows at once.
- */
-export function cross_entropy_forward_backward(
-  logits: usize,
-  kind: i32,
-  targets: usize,
-  weights: usize,
-  scales: usize,
-  losses: usize,
-  grad: usize,
-  rows: i32,
-  classes: i32,
-  ignoreIndex: i32,
-  scaleStride: usize,
-  smoothing: f64,
-  zLoss: f64,
-  total: f64,
-): f64 {
-  const stride = <usize>classes * size_of(kind);
-  const gradStride = (<usize>classes) << 2;
-  for (; rows > 0; rows--, logits += stride, targets += 4, scales += scaleStride, grad += gradStride) {
-    if (load<i32>(targets) === ignoreIndex) {
-      memory.fill(grad, 0, gradStride);
-      if (losses !== 0) store<f32>(losses, 0);
-    } else {
-      total += row_cross_entropy(logits, kind, targets, weights, scales, losses, grad, classes, smoothing, zLoss);
-    }
-    if (losses !== 0) losses += 4;
-  }
-  finish_scale();
-  return total;
-}
-
-/**
- * The loss of one row, which is also written unless `losses` is 0; and unless `grad` is 0 its gradient, which may wait to be
- * scaled with the next row's exponentials or in `finish_scale`.
+ * The loss of one row, in nats, which is also written unless `losses` is 0; and unless `grad` is 0 the gradient of scale ·
+ * loss, apart from the logits. `weights` are those of the classes, or 0 for none.
  */
 export function row_cross_entropy(
   logits: usize,
@@ -90,14 +51,10 @@ export function row_cross_entropy(
     const pull = zLoss === 0 ? 0 : 2 * zLoss * lse;
     const share = smoothing / <f64>classes;
     const factor = row_factor(error_of_others(scale, odds, weight, pull), sum);
-    const own = grad + ((<usize>target) << 2);
-    const value = target_gradient(error_of_target(scale, odds, weight, smoothing - share, pull));
-    if (smoothing === 0) {
-      row_scale_later(grad, classes, factor, own, value);
-    } else {
-      row_scale_offset(grad, classes, factor, <f32>(-scale * share));
-      store<f32>(own, value);
-    }
+    if (smoothing === 0) row_scale(grad, classes, factor);
+    else row_scale_offset(grad, classes, factor, <f32>(-scale * share));
+    const error = error_of_target(scale, odds, weight, smoothing - share, pull);
+    store<f32>(grad + ((<usize>target) << 2), target_gradient(error));
   }
   const loss = row_loss(nll, mean, lse, weight, smoothing, zLoss);
   if (losses !== 0) store<f32>(losses, <f32>loss);

@@ -40,19 +40,18 @@ function sum_of_pairs(logits: usize, kind: i32, n: i32, m: f32): f64 {
   return exp_sum_loop<u16>(logits, n, m);
 }
 
-/** The same, and writes the exponentials to `out`. */
+/** The same, and writes the exponentials to `out`. What waits of earlier rows is scaled by the way. */
 export function block_exp(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
   const last = n & 7;
-  const sum = n < 8 ? 0 : exp_of_pairs(logits, kind, out, n - last, m);
+  const earlier = n < 8 ? 0 : take(n - last);
+  const sum = n < 8 ? 0 : exp_of_pairs(logits, kind, out, n - last, m, earlier === 0 ? 0 : out - earlier);
   if (last === 0) return sum;
-  const rest = exp_of_pairs(padded(logits + <usize>n * size_of(kind), kind, last, m), kind, RESULTS, 8, m);
+  const rest = exp_of_pairs(padded(logits + <usize>n * size_of(kind), kind, last, m), kind, RESULTS, 8, m, 0);
   store_last(out + ((<usize>n) << 2), last);
   return sum + rest;
 }
 
-function exp_of_pairs(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
-  const earlier = take(n);
-  const behind = earlier === 0 ? 0 : out - earlier;
+function exp_of_pairs(logits: usize, kind: i32, out: usize, n: i32, m: f32, behind: usize): f64 {
   if (kind === FLOAT32) return exp_loop<f32>(logits, out, n, m, behind);
   if (kind === FLOAT16) return exp_loop<i16>(logits, out, n, m, behind);
   return exp_loop<u16>(logits, out, n, m, behind);

@@ -17,7 +17,7 @@ import { block_exp, block_sum } from "./exp-loop";
 import { exchange, low_bits, mask_of, size_of, value_at, value_of } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
-import { let_scale, scale } from "./waiting";
+import { scale } from "./waiting";
 import { log } from "./wide";
 import { widen } from "./widen";
 
@@ -114,51 +114,31 @@ function least_of_halves(at: usize, end: usize): u32 {
  */
 export function row_exp_sum(logits: usize, kind: i32, n: i32, max: f32, sum: f64): f64 {
   if (max === Infinity) return has_nan(logits, kind, n) ? NaN : sum + Infinity;
-  return exp_sum_from(logits, kind, n, reference(max), shift_of(max), sum);
+  return exp_from(logits, kind, 0, n, reference(max), shift_of(max), sum);
 }
 
-/** The same relative to 2^m, of logits less a shift. */
-export function exp_sum_from(logits: usize, kind: i32, n: i32, m: f32, shift: f32, sum: f64): f64 {
+/** The same relative to 2^m, of logits less a shift; and writes the exponentials to `out`, apart from them, unless it is 0. */
+export function exp_from(logits: usize, kind: i32, out: usize, n: i32, m: f32, shift: f32, sum: f64): f64 {
   const stride = <usize>BLOCK * size_of(kind);
+  const outStride: usize = out === 0 ? 0 : BLOCK << 2;
   let lean = begin_lean(shift);
-  for (; n > 0; n -= BLOCK, logits += stride) {
+  for (; n > 0; n -= BLOCK, logits += stride, out += outStride) {
     const count = min(n, BLOCK);
     if (lean) {
-      const part = block_sum(logits, kind, count, m);
+      const part = block_of(logits, kind, out, count, m);
       if (part < Infinity) {
         sum += part;
         continue;
       }
       lean = be_wary();
     }
-    sum += block_sum(clamped(logits, kind, count, shift, m), FLOAT32, count, m);
+    sum += block_of(clamped(logits, kind, count, shift, m), FLOAT32, out, count, m);
   }
   return sum;
 }
 
-/**
- * Writes e^x · 2^-m for n logits to `out`, which is apart from them, m being the reference of `max`; returns their sum. What
- * waits of an earlier row is scaled by the way.
- */
-function row_exp(logits: usize, kind: i32, out: usize, n: i32, max: f32): f64 {
-  const m = reference(max);
-  const shift = shift_of(max);
-  const stride = <usize>BLOCK * size_of(kind);
-  let lean = begin_lean(shift);
-  let sum: f64 = 0;
-  for (; n > 0; n -= BLOCK, logits += stride, out += BLOCK << 2) {
-    const count = min(n, BLOCK);
-    if (lean) {
-      const part = block_exp(logits, kind, out, count, m);
-      if (part < Infinity) {
-        sum += part;
-        continue;
-      }
-      lean = be_wary();
-    }
-    sum += block_exp(clamped(logits, kind, count, shift, m), FLOAT32, out, count, m);
-  }
-  return sum;
+function block_of(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
+  return out === 0 ? block_sum(logits, kind, n, m) : block_exp(logits, kind, out, n, m);
 }
 
 /**
@@ -184,7 +164,9 @@ export function whole_exp(logits: usize, kind: i32, out: usize, n: i32, hole: us
 }
 
 function exp_of_row(logits: usize, kind: i32, out: usize, n: i32, max: f32): f64 {
-  return out === 0 ? row_exp_sum(logits, kind, n, max, 0) : row_exp(logits, kind, out, n, max);
+  return out === 0
+    ? row_exp_sum(logits, kind, n, max, 0)
+    : exp_from(logits, kind, out, n, reference(max), shift_of(max), 0);
 }
 
 /** Puts -Infinity in the place of a logit that is left out, and returns its own bits. */
@@ -211,11 +193,6 @@ export function row_scale(values: usize, n: i32, factor: f64): void {
   scale(values, n, within_float32(values, n, factor));
 }
 
-/** The same later: with the next row's exponentials, or in `finish_scale`; and then writes a value. */
-export function row_scale_later(values: usize, n: i32, factor: f64, at: usize, value: f32): void {
-  let_scale(values, n, within_float32(values, n, factor), at, value);
-}
-
 /** The same, and adds an offset. */
 export function row_scale_offset(values: usize, n: i32, factor: f64, offset: f32): void {
   const f = within_float32(values, n, factor);
@@ -236,7 +213,7 @@ function within_float32(values: usize, n: i32, factor: f64): v128 {
 
 /** Writes e^x · 2^-m · factor + offset for n logits: a segment of a softmax or of a gradient. */
 export function row_exp_scaled(logits: usize, kind: i32, out: usize, n: i32, max: f32, factor: f64, offset: f32): void {
-  row_exp(logits, kind, out, n, max);
+  exp_from(logits, kind, out, n, reference(max), shift_of(max), 0);
   if (offset === 0) row_scale(out, n, factor);
   else row_scale_offset(out, n, factor, offset);
 }

@@ -8,7 +8,6 @@
  */
 
 export {
-  cross_entropy_forward_backward,
   error_of_others,
   error_of_target,
   log_sum_exp,
@@ -25,7 +24,6 @@ export { is_settled, row_exp_scaled, row_exp_sum, row_max, row_top } from "./exp
 export { exchange, mask_of, value_of } from "./half";
 export {
   log_softmax_backward,
-  log_softmax_forward,
   log_sum_exp_of,
   row_dot,
   row_log_softmax,
@@ -34,7 +32,6 @@ export {
   row_sum,
   softmax_backward,
   softmax_factor,
-  softmax_forward,
 } from "./log-softmax";
 export { log_softmax_forward_tile, log_sum_exp_forward_tile, softmax_forward_tile } from "./log-softmax-tile";
 export { heap_base } from "./memory";

@@ -6,7 +6,8 @@
 import { LN2, LOG_KAPPA, unit_of } from "./exp";
 import { row_max, row_top } from "./exp-row";
 import { size_of } from "./half";
-import { log_softmax_forward, row_log_sum_exp, softmax_forward } from "./log-softmax";
+import { FLOAT32 } from "./kinds";
+import { log_softmax_of_row, row_log_sum_exp, softmax_of_row, subtract_from } from "./log-softmax";
 import {
   array_step,
   chunk,
@@ -26,9 +27,10 @@ import {
   tile_begin,
 } from "./tile";
 import { exponent, ROOM_FOR_MAXIMA, tile_exp, tile_expect, tile_refer } from "./tile-exp";
-import { long_sums } from "./tile-long";
+import { long_sums, row_place } from "./tile-long";
 import { tile_scale, tile_subtract } from "./tile-scale";
 import { SUMS, tile_far_again, tile_is_near, tile_sum } from "./tile-sum";
+import { finish, let_wait } from "./waiting";
 import { Wide } from "./wide";
 
 // One number a row: what is taken off its logits, in two parts, or what its values are multiplied by.
@@ -49,7 +51,7 @@ export function log_sum_exp_forward_tile(
   for (let row = 0; row < rows; row += count) {
     if (!tile_begin(row, rows - row, classes, inner, stride, ONLY_SUMS)) continue;
     const to = lse + ((<usize>row) << 2);
-    if (take(logits, kind, classes, spare)) {
+    if (take(logits, kind, classes, spare, 0)) {
       compute_logarithms();
       memory.copy(to, NUMBERS, (<usize>count) << 2);
     } else if (!isAgain) {
@@ -80,20 +82,15 @@ export function log_softmax_forward_tile(
   tile_expect(logProbs);
   for (let row = 0; row < rows; row += count) {
     if (!tile_begin(row, rows - row, classes, inner, stride, 0)) continue;
-    const isNear = take(logits, kind, classes, spare);
+    const isNear = take(logits, kind, classes, spare, 0);
     if (isNear || !isAgain) {
       compute_logarithms();
-      for (let first = 0; first < classes; first += chunk) {
-        const to = place(logProbs, 4, first);
-        const n = min(chunk, classes - first);
-        // min(x - lse, 0), the two parts of lse taken off one after the other, as in `row_log_softmax`.
-        tile_subtract(logits, kind, NUMBERS, RESTS, 0, to, array_step(), first, n);
-      }
+      subtract_logarithms(logits, kind, logProbs, classes);
       if (!isNear) tile_far_again();
     } else {
       const x = row_bring(logits, kind, classes, spare);
       const y = row_out(logProbs, classes, spare);
-      log_softmax_forward(x, row_kind(kind), y, 1, classes);
+      log_softmax_of_row(x, row_kind(kind), y, classes);
       row_take(logProbs, classes, y);
     }
   }
@@ -112,32 +109,37 @@ export function softmax_forward_tile(
   tile_expect(probs);
   for (let row = 0; row < rows; row += count) {
     if (!tile_begin(row, rows - row, classes, inner, stride, probs)) continue;
-    const isNear = take(logits, kind, classes, spare);
+    const isNear = take(logits, kind, classes, spare, probs);
     if (isNear || !isAgain) {
       compute_factors();
-      for (let first = 0; first < classes; first += chunk) {
-        const n = min(chunk, classes - first);
-        if (!holds_all(classes)) tile_exp(logits, kind, first, n);
-        tile_scale(NUMBERS, 0, probs, first, n);
+      scale_by_factors(logits, kind, probs, classes);
+      if (!isNear) {
+        // Among what waits are rows that come again.
+        finish();
+        tile_far_again();
       }
-      if (!isNear) tile_far_again();
     } else {
       const x = row_bring(logits, kind, classes, spare);
       const y = row_out(probs, classes, spare);
-      softmax_forward(x, row_kind(kind), y, 1, classes);
+      softmax_of_row(x, row_kind(kind), y, classes);
       row_take(probs, classes, y);
     }
   }
+  finish();
 }
 
-/** Takes the exponentials, which stay if the tile holds all, and their sums; whether these are within bounds. */
-function take(logits: usize, kind: i32, classes: i32, spare: usize): bool {
+/**
+ * Takes the exponentials, which stay if the tile holds all, or of long rows in `probs` unless it is 0; and their sums; whether
+ * these are within bounds.
+ */
+function take(logits: usize, kind: i32, classes: i32, spare: usize, probs: usize): bool {
   const top = isAgain
     ? row_max(row_bring(logits, kind, classes, spare), row_kind(kind), classes)
     : row_top(place(logits, size_of(kind), 0), kind, stretch_of(min(chunk, classes)));
   tile_refer(top, ROOM_FOR_MAXIMA);
   if (long) {
-    long_sums(logits, kind);
+    long_sums(logits, kind, probs);
+    finish();
     return tile_is_near();
   }
   for (let first = 0; first < classes; first += chunk) {
@@ -166,5 +168,34 @@ function compute_factors(): void {
   const one = f64x2.splat(1);
   for (let q: usize = 0; q < (<usize>count) << 2; q += 8) {
     Wide.store(NUMBERS + q, f64x2.div(one, v128.load(q << 1, SUMS)));
+  }
+}
+
+/** min(x - lse, 0), the two parts of lse taken off one after the other, as in `row_log_softmax`. */
+function subtract_logarithms(logits: usize, kind: i32, logProbs: usize, classes: i32): void {
+  if (long) {
+    for (let row = 0; row < count; row++) {
+      const q = (<usize>row) << 2;
+      const to = row_place(logProbs, FLOAT32, row);
+      subtract_from(row_place(logits, kind, row), kind, to, classes, load<f32>(q, NUMBERS), load<f32>(q, RESTS));
+    }
+    return;
+  }
+  for (let first = 0; first < classes; first += chunk) {
+    const n = min(chunk, classes - first);
+    tile_subtract(logits, kind, NUMBERS, RESTS, 0, place(logProbs, 4, first), array_step(), first, n);
+  }
+}
+
+/** Long rows have their exponentials in their places already, where these wait. */
+function scale_by_factors(logits: usize, kind: i32, probs: usize, classes: i32): void {
+  if (long) {
+    let_wait(place(probs, 4, 0), count, classes, NUMBERS, 0, 0);
+    return;
+  }
+  for (let first = 0; first < classes; first += chunk) {
+    const n = min(chunk, classes - first);
+    if (!holds_all(classes)) tile_exp(logits, kind, first, n);
+    tile_scale(NUMBERS, 0, probs, first, n);
   }
 }

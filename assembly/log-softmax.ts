@@ -8,11 +8,10 @@
  * segment at a time, through the functions whose names begin with `row`.
  */
 import { Exp, INVERSE_KAPPA, shift_of } from "./exp";
-import { BLOCK, log_of_sum, relativeTo, whole_exp, widened } from "./exp-row";
+import { BLOCK, log_of_sum, relativeTo, row_scale, whole_exp, widened } from "./exp-row";
 import { size_of } from "./half";
 import { FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
-import { finish_scale, let_scale, NOWHERE } from "./waiting";
 import { widen } from "./widen";
 
 /** The log-sum-exp of a row, in nats. */
@@ -21,21 +20,13 @@ export function row_log_sum_exp(logits: usize, kind: i32, classes: i32): f32 {
   return <f32>log_sum_exp_of(relativeTo, sum);
 }
 
-export function log_softmax_forward(logits: usize, kind: i32, logProbs: usize, rows: i32, classes: i32): void {
-  const stride = <usize>classes * size_of(kind);
-  for (let row = 0; row < rows; row++, logits += stride, logProbs += (<usize>classes) << 2) {
-    const sum = whole_exp(logits, kind, 0, classes, 0);
-    row_log_softmax(logits, kind, logProbs, classes, relativeTo, sum);
-  }
+export function log_softmax_of_row(logits: usize, kind: i32, logProbs: usize, classes: i32): void {
+  const sum = whole_exp(logits, kind, 0, classes, 0);
+  row_log_softmax(logits, kind, logProbs, classes, relativeTo, sum);
 }
 
-export function softmax_forward(logits: usize, kind: i32, probs: usize, rows: i32, classes: i32): void {
-  const stride = <usize>classes * size_of(kind);
-  for (let row = 0; row < rows; row++, logits += stride, probs += (<usize>classes) << 2) {
-    const factor = softmax_factor(whole_exp(logits, kind, probs, classes, 0));
-    let_scale(probs, classes, f32x4.splat(factor), NOWHERE, 0);
-  }
-  finish_scale();
+export function softmax_of_row(logits: usize, kind: i32, probs: usize, classes: i32): void {
+  row_scale(probs, classes, softmax_factor(whole_exp(logits, kind, probs, classes, 0)));
 }
 
 export function log_softmax_backward(gradOutput: usize, logProbs: usize, grad: usize, rows: i32, classes: i32): void {
@@ -73,12 +64,16 @@ export function row_log_softmax(logits: usize, kind: i32, logProbs: usize, n: i3
   const shift = shift_of(max);
   const lse = log_of_sum(max, sum);
   const near = shift === 0 ? <f32>lse : shift;
-  const rest = <f32>(shift === 0 ? lse - <f64>near : lse);
+  subtract_from(logits, kind, logProbs, n, near, <f32>(shift === 0 ? lse - <f64>near : lse));
+}
+
+/** min(x - near - rest, 0) */
+export function subtract_from(logits: usize, kind: i32, out: usize, n: i32, near: f32, rest: f32): void {
   if (kind !== FLOAT32) {
-    widen(logits, kind, logProbs, n);
-    logits = logProbs;
+    widen(logits, kind, out, n);
+    logits = out;
   }
-  subtract(logits, logProbs, n, near, rest);
+  subtract(logits, out, n, near, rest);
 }
 
 /** `sum` + Σ (value - shift), in float64. */

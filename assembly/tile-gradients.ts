@@ -1,12 +1,16 @@
 /** The gradients of a tile's rows. */
 import { error_of_others, error_of_target, row_factor, target_gradient, weight_of } from "./cross-entropy";
-import { chunk, classStride, count, holds_all, place } from "./tile";
+import { row_scale_offset } from "./exp-row";
+import { FLOAT32 } from "./kinds";
+import { chunk, classStride, count, holds_all, long, place } from "./tile";
 import { tile_exp } from "./tile-exp";
+import { row_place } from "./tile-long";
 import { LOSSES } from "./tile-losses";
 import { INVERSES, ODDS } from "./tile-odds";
 import { tile_scale } from "./tile-scale";
 import { SUMS } from "./tile-sum";
 import { AT, ignores, KEPT } from "./tile-targets";
+import { let_wait } from "./waiting";
 import { Wide } from "./wide";
 
 // One float32 a row: the target's gradient, what is taken off the others' exponentials, and what they are multiplied by then.
@@ -56,15 +60,19 @@ export function compute_gradients_of_terms(
 ): bool {
   const share = smoothing / <f64>classes;
   for (let q: usize = 0; q < (<usize>count) << 2; q += 4, scales += scaleStride) {
-    if (load<i32>(q, KEPT) >= 0) continue;
+    if (load<i32>(q, KEPT) >= 0) {
+      store<f32>(q, 0, FACTORS);
+      store<f32>(q, 0, GRADIENTS);
+      continue;
+    }
     const scale = load<f64>(scales);
     const odds = load<f64>(q << 1, ODDS);
     const weight = weight_of(weights, load<i32>(targets + q));
     const pull = 2 * zLoss * load<f64>(q << 1, LOSSES);
     const others = error_of_others(scale, odds, weight, pull);
     const factor = row_factor(others, load<f64>(q << 1, SUMS));
-    // Taken off before the factor comes to it: where that is all but 0, float32 may not hold it.
-    const offset = scale * share === 0 ? 0 : (scale * share) / factor;
+    // Of short rows taken off before the factor comes to it: where that is all but 0, float32 may not hold it.
+    const offset = long || scale * share === 0 ? scale * share : (scale * share) / factor;
     if ((abs(factor) < MIN_NORMAL && factor !== 0) || abs(offset) > MOST) return false;
     store<f32>(q, <f32>factor, FACTORS);
     store<f32>(q, target_gradient(error_of_target(scale, odds, weight, smoothing - share, pull)), GRADIENTS);
@@ -74,10 +82,18 @@ export function compute_gradients_of_terms(
 }
 
 export function write_gradients(logits: usize, kind: i32, grad: usize, classes: i32, smooth: bool): void {
-  for (let first = 0; first < classes; first += chunk) {
-    const n = min(chunk, classes - first);
-    if (!holds_all(classes)) tile_exp(logits, kind, first, n);
-    tile_scale(FACTORS, smooth ? OFFSETS : 0, grad, first, n);
+  if (long) {
+    if (!smooth) {
+      let_gradients_wait(grad, classes);
+      return;
+    }
+    scale_and_offset(grad, classes);
+  } else {
+    for (let first = 0; first < classes; first += chunk) {
+      const n = min(chunk, classes - first);
+      if (!holds_all(classes)) tile_exp(logits, kind, first, n);
+      tile_scale(FACTORS, smooth ? OFFSETS : 0, grad, first, n);
+    }
   }
   const begin = place(grad, 4, 0);
   const end = (<usize>count) << 2;
@@ -93,5 +109,26 @@ export function write_gradients(logits: usize, kind: i32, grad: usize, classes: 
   for (let q: usize = 0; q < end; q += 4) {
     if (load<i32>(q, KEPT)) continue;
     for (let c = 0, to = begin + load<u32>(q, AT); c < classes; c++, to += classStride << 2) store<f32>(to, 0);
+  }
+}
+
+/** Long rows have their exponentials in their places already, unless they are ignored: these are 0, times anything. */
+function let_gradients_wait(grad: usize, classes: i32): void {
+  if (ignores) {
+    for (let row = 0; row < count; row++) {
+      const q = (<usize>row) << 2;
+      if (load<i32>(q, KEPT)) continue;
+      memory.fill(row_place(grad, FLOAT32, row), 0, (<usize>classes) << 2);
+      store<f32>(q, 1, FACTORS);
+      store<f32>(q, 0, GRADIENTS);
+    }
+  }
+  let_wait(place(grad, 4, 0), count, classes, FACTORS, GRADIENTS, AT);
+}
+
+function scale_and_offset(grad: usize, classes: i32): void {
+  for (let row = 0; row < count; row++) {
+    const q = (<usize>row) << 2;
+    row_scale_offset(row_place(grad, FLOAT32, row), classes, load<f32>(q, FACTORS), -load<f32>(q, OFFSETS));
   }
 }

@@ -11,8 +11,7 @@
  * summed, and what follows for each row is spread over its logits again. Rows whose sums are too far from 1 for all of this
  * come again, one by one.
  *
- * Long rows whose sums are all that is wanted share a reference in the same way, and are summed where they are
- * (tile-long.ts).
+ * Long rows share a reference in the same way, and are summed where they are (tile-long.ts).
  */
 import { size_of, value_at } from "./half";
 import { FLOAT32 } from "./kinds";
@@ -34,9 +33,13 @@ const NARROWEST: i32 = 128;
 const WIDEST: i32 = 256;
 const MOST: i32 = 1024;
 
-/** From so many classes on rows that follow each other are long; and of how many values a tile of them is. */
+/**
+ * From so many classes on rows that follow each other are long; and of how many values a tile of them is: of fewer where
+ * results are written, so that what waits for its factor is still in the fastest cache.
+ */
 const LONG: i32 = 256;
 const LONG_VALUES: i32 = 32768;
+const LONG_RESULTS: i32 = 4096;
 
 /** A place for the values of a tile and a vector more. */
 export const TILE = memory.data(32784, 16);
@@ -48,7 +51,7 @@ export let positions: i32 = 0;
 /** Whether the tile is one stretch of its array, and whether in it the classes of a row are neighbours. */
 export let whole: bool = false;
 export let along: bool = false;
-/** Whether its rows are long, and only summed: then it holds none of their exponentials. */
+/** Whether its rows are long: then it holds none of their exponentials. */
 export let long: bool = false;
 /** Where it begins in an array, in values, and how far a row's classes are apart there, and, in bytes, in the tile. */
 let start: usize = 0;
@@ -95,14 +98,15 @@ export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride
   const length = classes * stride;
   start = <usize>block * length + position;
   classStride = stride;
-  long = result === ONLY_SUMS && stride === 1 && classes >= LONG;
+  long = stride === 1 && inner === 1 && classes >= LONG;
   whole = long || (position === 0 && inner === stride && inner <= min(left, WIDEST) && length <= VALUES);
   along = whole && inner === 1;
   keeper = 0;
   if (whole) {
     positions = inner;
+    const longValues = result === ONLY_SUMS ? LONG_VALUES : LONG_RESULTS;
     const most = along ? min(left, ENOUGH) : min(left / inner, max(ENOUGH_BESIDE / inner, 1));
-    blocks = min(most, max((long ? LONG_VALUES : VALUES) / length, 1));
+    blocks = min(most, max((long ? longValues : VALUES) / length, 1));
     pitch = (<usize>inner) << 2;
     chunk = classes;
   } else {

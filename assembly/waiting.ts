@@ -1,57 +1,76 @@
 /**
- * What is left of a row once its sum is known: its exponentials are to be multiplied by a factor. That waits until those of
- * another row are taken: the loops of exp-loop.ts do it by the way. They are bound by arithmetic and it by memory, so that
- * together they take little more time than one of them: a tenth to a fifth less for a row of 1000 classes.
+ * What is left of long rows once their sums are known: their exponentials are to be multiplied by a factor. That waits until
+ * those of the next tile's rows are taken: the loop of exp-loop.ts does it by the way. It is bound by arithmetic and this
+ * by memory, so that together they take little more time than one of them: a tenth to a fifth less for rows of 1000 classes.
  */
 
-/** Where the values are that wait, and how many are left. */
+/** The rows that wait, one behind the other: how many, which one is next, and where that one begins. */
+let rows: usize = 0;
+let next: usize = 0;
+let start: usize = 0;
+let classes: i32 = 0;
+/** One float32 a row: their factors; and values that go to a place of their own, 0 for no such values. */
+let factors: usize = 0;
 let values: usize = 0;
-let left: i32 = 0;
+/** Where these go, in bytes from the first row. */
+const PLACES = memory.data(1024, 16);
+let first: usize = 0;
 
-/** The factor, four times. */
+/** What is left of the row that is being scaled, and its factor, four times. */
+let at: usize = 0;
+let left: i32 = 0;
 export const FACTOR = memory.data(16, 16);
 
-/** A value of its own, which is written to its place when all others are. */
-let place: usize = 0;
-let value: f32 = 0;
-
-/** Lets n values in place wait for a factor, and one for its value; NOWHERE for none. What waited before is done first. */
-export function let_scale(first: usize, n: i32, factor: v128, at: usize, own: f32): void {
-  finish_scale();
-  v128.store(FACTOR, factor);
-  values = first;
-  left = n;
-  place = at;
-  value = own;
+/** Lets rows at `array` wait; what waited before has to be finished. */
+export function let_wait(array: usize, count: i32, n: i32, itsFactors: usize, itsValues: usize, places: usize): void {
+  rows = count;
+  next = 0;
+  start = array;
+  first = array;
+  classes = n;
+  factors = itsFactors;
+  values = itsValues;
+  if (itsValues !== 0) memory.copy(PLACES, places, (<usize>count) << 2);
 }
-
-export const NOWHERE = memory.data(4, 4);
 
 /** The first of n values that a loop has to multiply, after which it goes on with the others; 0 for none. */
 export function take(n: i32): usize {
-  if (left < n) return 0;
-  const first = values;
-  values += (<usize>n) << 2;
+  if (left < n && !(turn() && left >= n)) return 0;
+  const from = at;
+  at += (<usize>n) << 2;
   left -= n;
-  return first;
+  return from;
 }
 
-/** Multiplies what is left. */
-export function finish_scale(): void {
-  if (place === 0) return;
-  scale(values, left, v128.load(FACTOR));
-  store<f32>(place, value);
+/** Finishes a row and turns to the next; whether there is one. */
+function turn(): bool {
+  scale(at, left, v128.load(FACTOR));
   left = 0;
-  place = 0;
+  if (next === rows) return false;
+  v128.store(FACTOR, v128.load32_splat(factors + (next << 2)));
+  at = start;
+  left = classes;
+  start += (<usize>classes) << 2;
+  next++;
+  return true;
+}
+
+/** Scales all rows that wait, and writes their values. */
+export function finish(): void {
+  while (turn()) {}
+  if (values !== 0) {
+    for (let q: usize = 0; q < rows << 2; q += 4) store<f32>(first + load<u32>(q, PLACES), load<f32>(values + q));
+  }
+  rows = next = 0;
 }
 
 /** Multiplies n floats in place. */
-export function scale(at: usize, n: i32, factor: v128): void {
-  for (; n >= 8; n -= 8, at += 32) {
-    const a = v128.load(at);
-    const b = v128.load(at, 16);
-    v128.store(at, f32x4.mul(a, factor));
-    v128.store(at, f32x4.mul(b, factor), 16);
+export function scale(to: usize, n: i32, factor: v128): void {
+  for (; n >= 8; n -= 8, to += 32) {
+    const a = v128.load(to);
+    const b = v128.load(to, 16);
+    v128.store(to, f32x4.mul(a, factor));
+    v128.store(to, f32x4.mul(b, factor), 16);
   }
-  for (; n > 0; n--, at += 4) store<f32>(at, load<f32>(at) * f32x4.extract_lane(factor, 0));
+  for (; n > 0; n--, to += 4) store<f32>(to, load<f32>(to) * f32x4.extract_lane(factor, 0));
 }

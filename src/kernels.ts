@@ -1,4 +1,3 @@
-type Forward = (x: number, kind: number, y: number, rows: number, classes: number) => void;
 type ForwardTile = (
   x: number,
   kind: number,
@@ -17,28 +16,9 @@ export type Kernels = {
   is_fused(): number;
   heap_base(): number;
 
-  log_softmax_forward: Forward;
-  softmax_forward: Forward;
   log_softmax_backward: Backward;
   softmax_backward: Backward;
   kept_targets(targets: number, n: number, classes: number, ignoreIndex: number): number;
-  cross_entropy_forward_backward(
-    logits: number,
-    kind: number,
-    targets: number,
-    weights: number,
-    scales: number,
-    losses: number,
-    grad: number,
-    rows: number,
-    classes: number,
-    ignoreIndex: number,
-    scaleStride: number,
-    smoothing: number,
-    zLoss: number,
-    total: number,
-  ): number;
-
   log_sum_exp_forward_tile: ForwardTile;
   log_softmax_forward_tile: ForwardTile;
   softmax_forward_tile: ForwardTile;

@@ -1,16 +1,8 @@
 import { type Arena, KINDS } from "./arena.js";
 import { classesOf, type Layout, type RowEngine } from "./backend.js";
-import { type Block, blocksOf, bringBlock, LONG, placeBlock, takeBlock } from "./blocks.js";
+import { type Block, blocksOf, bringBlock, placeBlock, takeBlock } from "./blocks.js";
 import type { Floats, ResultArray } from "./floats.js";
 import type { Kernels } from "./kernels.js";
-
-/**
- * Where exponentials are written, rows of fewer classes go many at a time, as rows do whose classes are not neighbours: from
- * here on a row by itself is faster. For gradients that is where rows are long; losses without gradients see to it
- * themselves, and have the same bits but for rows beyond 512, which not both always shift.
- */
-const MANY_FOR_GRADIENTS = LONG;
-const MANY_FOR_SOFTMAX = 192;
 
 /**
  * The fast kernels, which compute in float32 on float32 and halves, and know class targets only. Arrays pass through the
@@ -18,10 +10,8 @@ const MANY_FOR_SOFTMAX = 192;
  * for arrays that lie in the memory.
  */
 export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
-  const isTiled = ({ classes, stride }: Block, many: number): boolean => stride > 1 || classes < many;
-
   const forward = (
-    name: "log_softmax_forward" | "softmax_forward",
+    name: "log_softmax_forward_tile" | "softmax_forward_tile",
     x: Floats,
     y: ResultArray,
     layout: Layout,
@@ -31,9 +21,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       const { rows, classes, inner, stride } = block;
       const to = placeBlock(arena, y, block, arena.first);
       const from = bringBlock(arena, x.data, block, arena.second, to);
-      if (isTiled(block, MANY_FOR_SOFTMAX))
-        kernels[`${name}_tile`](from, kind, to, rows, classes, inner, stride, arena.third);
-      else kernels[name](from, kind, to, rows, classes);
+      kernels[name](from, kind, to, rows, classes, inner, stride, arena.third);
       takeBlock(arena, to, y, block);
     }
   };
@@ -71,8 +59,8 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
       }
     },
 
-    logSoftmax: (x, logProbs, layout) => forward("log_softmax_forward", x, logProbs, layout),
-    softmax: (x, probs, layout) => forward("softmax_forward", x, probs, layout),
+    logSoftmax: (x, logProbs, layout) => forward("log_softmax_forward_tile", x, logProbs, layout),
+    softmax: (x, probs, layout) => forward("softmax_forward_tile", x, probs, layout),
     logSoftmaxBackward: (gradOutput, logProbs, grad, layout) =>
       backward("log_softmax_backward", gradOutput, logProbs, grad, layout),
     softmaxBackward: (gradOutput, probs, grad, layout) => backward("softmax_backward", gradOutput, probs, grad, layout),
@@ -124,42 +112,25 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
         const y = arena.bringTargets(classTargets, row, rows);
         const s = arena.bringScales(scales, row, rows);
         const to = placeLosses(losses, block);
-        total = isTiled(block, MANY_FOR_GRADIENTS)
-          ? kernels.cross_entropy_forward_backward_tile(
-              x,
-              kind,
-              y,
-              w,
-              s,
-              to,
-              dx,
-              rows,
-              classes,
-              inner,
-              stride,
-              ignoreIndex,
-              scaleStride,
-              labelSmoothing,
-              zLoss,
-              total,
-              arena.third,
-            )
-          : kernels.cross_entropy_forward_backward(
-              x,
-              kind,
-              y,
-              w,
-              s,
-              to,
-              dx,
-              rows,
-              classes,
-              ignoreIndex,
-              scaleStride,
-              labelSmoothing,
-              zLoss,
-              total,
-            );
+        total = kernels.cross_entropy_forward_backward_tile(
+          x,
+          kind,
+          y,
+          w,
+          s,
+          to,
+          dx,
+          rows,
+          classes,
+          inner,
+          stride,
+          ignoreIndex,
+          scaleStride,
+          labelSmoothing,
+          zLoss,
+          total,
+          arena.third,
+        );
         takeBlock(arena, dx, grad, block);
         if (losses) arena.take(to, losses, row, rows);
       }

@@ -123,7 +123,7 @@ function lossesOf(kernels: Kernels, scratch: Scratch, logits: Logits, terms: Ter
     0,
     0,
   );
-  const second = kernels.cross_entropy_forward_backward(
+  const second = kernels.cross_entropy_forward_backward_tile(
     x,
     kind,
     y,
@@ -133,10 +133,13 @@ function lossesOf(kernels: Kernels, scratch: Scratch, logits: Logits, terms: Ter
     dx,
     rows,
     classes,
+    1,
+    1,
     IGNORED,
     8,
     smoothing,
     zLoss,
+    0,
     0,
   );
   expect(scratch.intact).toBe(true);
@@ -305,10 +308,10 @@ describe.each(binaries)("cross-entropy of rows in $name", ({ kernels }) => {
         const [lse, out] = [scratch.put(new Float32Array(7)), scratch.put(new Float32Array(7 * classes))];
         kernels.log_sum_exp_forward_tile(x, FLOAT32, lse, 7, classes, 1, 1, 0);
         expectClose(`lse ${batch.name}`, scratch.floats(lse, 7), logSumExp(batch.logits, classes), 1, logSums);
-        kernels.log_softmax_forward(x, FLOAT32, out, 7, classes);
+        kernels.log_softmax_forward_tile(x, FLOAT32, out, 7, classes, 1, 1, 0);
         const logProbs = scratch.floats(out, 7 * classes);
         expectClose(batch.name, logProbs, logSoftmax(batch.logits, classes), classes, logProbabilities);
-        kernels.softmax_forward(x, FLOAT32, out, 7, classes);
+        kernels.softmax_forward_tile(x, FLOAT32, out, 7, classes, 1, 1, 0);
         const probs = scratch.floats(out, 7 * classes);
         expectClose(batch.name, probs, softmax(batch.logits, classes), classes, probabilities);
         expect(scratch.intact).toBe(true);
@@ -357,20 +360,22 @@ describe.each(binaries)("cross-entropy of rows in $name", ({ kernels }) => {
     );
   });
 
-  it("leaves ignored rows out, whatever terms there are", () => {
-    const batch = batchOf("normal", { rows: 7, classes: 37 });
+  it.each([37, 300, 1003])("leaves ignored rows out, whatever terms there are: %i classes", (classes) => {
+    const batch = batchOf("normal", { rows: 7, classes });
     const targets = batch.targets.map((target, row) => (row % 3 === 1 ? IGNORED : target));
-    const values = batch.logits.map((x, i) => (targets[Math.floor(i / 37)] === IGNORED ? Number.NaN : x));
-    const terms = { smoothing: 0.1, zLoss: 0.1 };
-    const scales = new Float64Array(7).fill(0.5);
-    const { losses, grad } = lossesOf(kernels, scratch, { ...floatsOf(batch), targets, values }, terms, scales);
-    const all = lossesOf(kernels, scratch, floatsOf(batch), terms, scales);
-    targets.forEach((target, row) => {
-      const ignored = target === IGNORED;
-      expect(losses[row]).toBe(ignored ? 0 : all.losses[row]);
-      const want = all.grad.subarray(row * 37, (row + 1) * 37);
-      expectSameBits(`row ${row}`, grad.subarray(row * 37, (row + 1) * 37), ignored ? want.map(() => 0) : want);
-    });
+    const values = batch.logits.map((x, i) => (targets[Math.floor(i / classes)] === IGNORED ? Number.NaN : x));
+    const scales = new Float64Array(7).fill(-0.5);
+    for (const terms of [{}, { smoothing: 0.1, zLoss: 0.1 }]) {
+      const { losses, grad } = lossesOf(kernels, scratch, { ...floatsOf(batch), targets, values }, terms, scales);
+      const all = lossesOf(kernels, scratch, floatsOf(batch), terms, scales);
+      targets.forEach((target, row) => {
+        const ignored = target === IGNORED;
+        expect(losses[row]).toBe(ignored ? 0 : all.losses[row]);
+        const want = all.grad.slice(row * classes, (row + 1) * classes);
+        const got = grad.subarray(row * classes, (row + 1) * classes);
+        expectSameBits(`row ${row}`, got, ignored ? want.fill(0) : want);
+      });
+    }
   });
 });
 
@@ -440,9 +445,9 @@ function resultsOf(
   const out = scratch.put(new Float32Array(rows * classes));
   kernels.log_sum_exp_forward_tile(x, kind, lse, rows, classes, 1, 1, 0);
   results.logSumExp = scratch.floats(lse, rows);
-  kernels.log_softmax_forward(x, kind, out, rows, classes);
+  kernels.log_softmax_forward_tile(x, kind, out, rows, classes, 1, 1, 0);
   results.logSoftmax = scratch.floats(out, rows * classes);
-  kernels.softmax_forward(x, kind, out, rows, classes);
+  kernels.softmax_forward_tile(x, kind, out, rows, classes, 1, 1, 0);
   results.softmax = scratch.floats(out, rows * classes);
   expect(scratch.intact).toBe(true);
   return results;
@@ -477,7 +482,7 @@ describe.each(binaries)("rows after each other in $name", ({ kernels }) => {
     return kinds.map((make) => make());
   };
 
-  it.each([1, 7, 200, 1003, 2056, 4099])("come to the bits that each has alone: %i classes", (classes) => {
+  it.each([1, 7, 200, 300, 1003, 2056, 4099])("come to the bits that each has alone: %i classes", (classes) => {
     const rows = rowsOf(classes);
     const targets = rows.map((_, row) => (row % 5 === 3 ? IGNORED : (row * 37) % classes));
     const scales = scalesOf(rows.length);
@@ -624,13 +629,13 @@ describe.each(binaries)("logits of 16 bits in $name", ({ kernels }) => {
       kernels.log_sum_exp_forward_tile(x, kind, lse, 1, classes, 1, 1, 0);
       expect(Math.fround(kernels.log_sum_exp_of(max, total))).toBe(scratch.floats(lse, 1)[0]);
 
-      kernels.log_softmax_forward(x, kind, out, 1, classes);
+      kernels.log_softmax_forward_tile(x, kind, out, 1, classes, 1, 1, 0);
       const logProbs = scratch.floats(out, classes);
       inSegments((segment, count, from) => kernels.row_log_softmax(segment, kind, out + 4 * from, count, max, total));
       expectSameBits("log-softmax", scratch.floats(out, classes), logProbs);
 
       const factor = kernels.softmax_factor(total);
-      kernels.softmax_forward(x, kind, out, 1, classes);
+      kernels.softmax_forward_tile(x, kind, out, 1, classes, 1, 1, 0);
       const probs = scratch.floats(out, classes);
       inSegments((segment, count, from) =>
         kernels.row_exp_scaled(segment, kind, out + 4 * from, count, max, factor, 0),
