@@ -16,8 +16,6 @@
 #include "rows.h"
 #include "tile.h"
 
-#define MANY_FOR_GRADIENTS 256
-#define MANY_FOR_SOFTMAX 192
 #define IGNORE_INDEX -100
 #define MOST_TIMES 100000
 
@@ -39,14 +37,12 @@ static double log_sum_exp(Call c) {
 }
 
 static double log_softmax(Call c) {
-  if (c.classes < MANY_FOR_SOFTMAX) log_softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
-  else log_softmax_forward(c.logits, c.out, c.rows, c.classes);
+  log_softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
   return 0;
 }
 
 static double softmax(Call c) {
-  if (c.classes < MANY_FOR_SOFTMAX) softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
-  else softmax_forward(c.logits, c.out, c.rows, c.classes);
+  softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
   return 0;
 }
 
@@ -55,9 +51,7 @@ static double cross_entropy(Call c) {
 }
 
 static double cross_entropy_with_grad(Call c) {
-  return c.classes < MANY_FOR_GRADIENTS
-             ? cross_entropy_forward_backward_tile(c.logits, c.targets, 1, c.out, c.rows, c.classes, IGNORE_INDEX)
-             : cross_entropy_forward_backward(c.logits, c.targets, 1, c.out, c.rows, c.classes, IGNORE_INDEX);
+  return cross_entropy_forward_backward_tile(c.logits, c.targets, 1, c.out, c.rows, c.classes, IGNORE_INDEX);
 }
 
 typedef enum { NOTHING, VALUE_A_ROW, VALUE_A_LOGIT } Result;

@@ -72,11 +72,14 @@ INLINE __m128 load_logits(const float *at, Block block, int clamped) {
   return clamped ? pmax(_mm_loadu_ps(at), block.lowest) : _mm_loadu_ps(at);
 }
 
-// What is left of an earlier row: values, and the factor for them; then a value of its own.
+// assembly/waiting.ts: rows that wait, which is next, their factors, and their own values and where these go.
+#define MOST_WAITING 16
+static float *waiting_rows, *waiting_factors, *waiting_values;
+static int waiting, next_waiting, waiting_classes, waiting_places[MOST_WAITING];
+// What is left of the row that is being scaled.
 static float *values_left;
 static int left;
 static __m128 FACTOR;
-static float *place, value, NOWHERE[1];
 
 static void scale(float *values, int n, __m128 factor) {
   for (; n >= 8; n -= 8, values += 8) {
@@ -87,25 +90,39 @@ static void scale(float *values, int n, __m128 factor) {
   for (; n > 0; n--, values++) *values *= _mm_cvtss_f32(factor);
 }
 
-static void finish_scale(void) {
-  if (place == NULL) return;
-  scale(values_left, left, FACTOR);
-  *place = value;
-  left = 0;
-  place = NULL;
+static void let_wait(float *rows, int count, int classes, float *factors, float *values, const int32_t *places) {
+  waiting_rows = rows;
+  waiting = count;
+  next_waiting = 0;
+  waiting_classes = classes;
+  waiting_factors = factors;
+  waiting_values = values;
+  if (values != NULL) memcpy(waiting_places, places, (size_t)count * sizeof *places);
 }
 
-static void let_scale(float *values, int n, float factor, float *at, float own) {
-  finish_scale();
-  FACTOR = _mm_set1_ps(factor);
-  values_left = values;
-  left = n;
-  place = at;
-  value = own;
+// Finishes a row and turns to the next; whether there is one.
+static int turn(void) {
+  scale(values_left, left, FACTOR);
+  left = 0;
+  if (next_waiting == waiting) return 0;
+  FACTOR = _mm_set1_ps(waiting_factors[next_waiting]);
+  values_left = waiting_rows + next_waiting * waiting_classes;
+  left = waiting_classes;
+  next_waiting++;
+  return 1;
+}
+
+static void finish(void) {
+  while (turn()) {
+  }
+  if (waiting_values != NULL) {
+    for (int q = 0; q < waiting; q++) waiting_rows[waiting_places[q]] = waiting_values[q];
+  }
+  waiting = next_waiting = 0;
 }
 
 static float *take(int n) {
-  if (left < n) return NULL;
+  if (left < n && !(turn() && left >= n)) return NULL;
   float *first = values_left;
   values_left += n;
   left -= n;
@@ -162,8 +179,7 @@ INLINE double sum_of_pairs(const float *logits, int n, float m, int clamped) {
   return end_block(block);
 }
 
-INLINE double exp_of_pairs(const float *logits, float *out, int n, float m, int clamped) {
-  float *earlier = take(n);
+INLINE double exp_of_pairs(const float *logits, float *out, const float *earlier, int n, float m, int clamped) {
   const ptrdiff_t behind = earlier == NULL ? 0 : out - earlier;
   Block block = begin_block(m);
   for (; n > 0; n -= STRETCH, logits += STRETCH, out += STRETCH) {
@@ -181,10 +197,10 @@ INLINE double block_sum(const float *logits, int n, float m, int clamped) {
 
 INLINE double block_exp(const float *logits, float *out, int n, float m, int clamped) {
   const int last = n & 7;
-  const double sum = n < 8 ? 0 : exp_of_pairs(logits, out, n - last, m, clamped);
+  const double sum = n < 8 ? 0 : exp_of_pairs(logits, out, take(n - last), n - last, m, clamped);
   if (last == 0) return sum;
   static float RESULTS[8 + TOUCHED];
-  const double rest = exp_of_pairs(padded(logits + n, last, m), RESULTS, 8, m, clamped);
+  const double rest = exp_of_pairs(padded(logits + n, last, m), RESULTS, NULL, 8, m, clamped);
   store_last(out + n, last, RESULTS);
   return sum + rest;
 }
@@ -224,46 +240,28 @@ static int be_wary(void) {
   return 0;
 }
 
-static double exp_sum_from(const float *logits, int n, float m, float shift) {
+// Writes the exponentials to `out`, unless it is NULL.
+static double exp_from(const float *logits, float *out, int n, float m, float shift) {
   int lean = begin_lean(shift);
   double sum = 0;
   for (; n > 0; n -= BLOCK, logits += BLOCK) {
     const int count = n < BLOCK ? n : BLOCK;
-    if (lean) {
-      const double part = lean_sum(logits, count, m);
-      if (part < INFINITY) {
-        sum += part;
-        continue;
-      }
-      lean = be_wary();
+    double part = NAN;
+    if (lean) part = out == NULL ? lean_sum(logits, count, m) : lean_exp(logits, out, count, m);
+    if (!(part < INFINITY)) {
+      if (lean) lean = be_wary();
+      const float *x = shifted(logits, count, shift);
+      part = out == NULL ? clamped_sum(x, count, m) : clamped_exp(x, out, count, m);
     }
-    sum += clamped_sum(shifted(logits, count, shift), count, m);
+    sum += part;
+    if (out != NULL) out += BLOCK;
   }
   return sum;
 }
 
 static double row_exp_sum(const float *logits, int n, float max) {
   if (max == INFINITY) return has_nan(logits, n) ? NAN : INFINITY;
-  return exp_sum_from(logits, n, reference(max), shift_of(max));
-}
-
-static double row_exp(const float *logits, float *out, int n, float max) {
-  const float m = reference(max), shift = shift_of(max);
-  int lean = begin_lean(shift);
-  double sum = 0;
-  for (; n > 0; n -= BLOCK, logits += BLOCK, out += BLOCK) {
-    const int count = n < BLOCK ? n : BLOCK;
-    if (lean) {
-      const double part = lean_exp(logits, out, count, m);
-      if (part < INFINITY) {
-        sum += part;
-        continue;
-      }
-      lean = be_wary();
-    }
-    sum += clamped_exp(shifted(logits, count, shift), out, count, m);
-  }
-  return sum;
+  return exp_from(logits, NULL, n, reference(max), shift_of(max));
 }
 
 static float exchange(float *at, float value) {
@@ -283,7 +281,7 @@ static void close_hole(float *hole, float own) {
 }
 
 static double exp_of_row(const float *logits, float *out, int n, float max) {
-  return out == NULL ? row_exp_sum(logits, n, max) : row_exp(logits, out, n, max);
+  return out == NULL ? row_exp_sum(logits, n, max) : exp_from(logits, out, n, reference(max), shift_of(max));
 }
 
 static double whole_exp(float *logits, float *out, int n, float *hole) {
@@ -315,10 +313,6 @@ static float within_float32(float *values, int n, double factor) {
 
 static void row_scale(float *values, int n, double factor) {
   scale(values, n, _mm_set1_ps(within_float32(values, n, factor)));
-}
-
-static void row_scale_later(float *values, int n, double factor, float *at, float own) {
-  let_scale(values, n, within_float32(values, n, factor), at, own);
 }
 
 static double log_sum_exp_of(float max, double sum) {
@@ -355,19 +349,13 @@ static float row_log_sum_exp(float *logits, int classes) {
   return (float)log_sum_exp_of(relativeTo, sum);
 }
 
-static void log_softmax_forward(float *logits, float *logProbs, int rows, int classes) {
-  for (int row = 0; row < rows; row++, logits += classes, logProbs += classes) {
-    const double sum = whole_exp(logits, NULL, classes, NULL);
-    row_log_softmax(logits, logProbs, classes, relativeTo, sum);
-  }
+static void log_softmax_of_row(float *logits, float *logProbs, int classes) {
+  const double sum = whole_exp(logits, NULL, classes, NULL);
+  row_log_softmax(logits, logProbs, classes, relativeTo, sum);
 }
 
-static void softmax_forward(float *logits, float *probs, int rows, int classes) {
-  for (int row = 0; row < rows; row++, logits += classes, probs += classes) {
-    const float factor = softmax_factor(whole_exp(logits, probs, classes, NULL));
-    let_scale(probs, classes, factor, NOWHERE, 0);
-  }
-  finish_scale();
+static void softmax_of_row(float *logits, float *probs, int classes) {
+  row_scale(probs, classes, softmax_factor(whole_exp(logits, probs, classes, NULL)));
 }
 
 static double odds_against(float max, double sum, float target) {
@@ -388,18 +376,8 @@ static double row_cross_entropy(float *logits, int32_t target, double scale, flo
   const double odds = odds_against(relativeTo, sum, x);
   if (grad != NULL) {
     const double error = scale * miss(odds);
-    row_scale_later(grad, classes, sum == 0 ? error : error / sum, grad + target, (float)(0 - error));
+    row_scale(grad, classes, sum == 0 ? error : error / sum);
+    grad[target] = (float)(0 - error);
   }
   return target_loss(odds, relativeTo, sum, x);
-}
-
-static double cross_entropy_forward_backward(float *logits, const int32_t *targets, double scale, float *grad,
-                                             int rows, int classes, int32_t ignoreIndex) {
-  double total = 0;
-  for (int row = 0; row < rows; row++, logits += classes, grad += classes) {
-    if (targets[row] == ignoreIndex) memset(grad, 0, (size_t)classes * sizeof *grad);
-    else total += row_cross_entropy(logits, targets[row], scale, grad, classes);
-  }
-  finish_scale();
-  return total;
 }

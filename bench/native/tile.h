@@ -1,5 +1,5 @@
 // assembly/tile.ts and tile-*.ts, log-softmax-tile.ts and cross-entropy-tile.ts in C: many rows at once, which lie next to
-// each other here, and so make one stretch; or whose sums are all that is wanted of many classes.
+// each other here, and so make one stretch; or long ones, which are summed where they are.
 #pragma once
 #include "rows.h"
 
@@ -7,6 +7,7 @@
 #define ENOUGH 256
 #define LONG 256
 #define LONG_VALUES 32768
+#define LONG_RESULTS 4096
 #define SUMMED 4
 #define LARGEST 0x1p120
 #define LEAST_INVERSE 0x1p-82
@@ -35,9 +36,9 @@ static __m128 BIAS, LOWEST, HIGHEST;
 static float EXPONENT;
 static double UNIT;
 
-static int tile_count(int left, int classes, int isLong) {
+static int tile_count(int left, int classes, int longValues) {
   const int most = left < ENOUGH ? left : ENOUGH;
-  const int fitting = (isLong ? LONG_VALUES : VALUES) / classes;
+  const int fitting = (classes < LONG ? VALUES : longValues) / classes;
   return fitting < 1 ? 1 : most < fitting ? most : fitting;
 }
 
@@ -159,10 +160,11 @@ static void tile_scale(int count, int n, float *to) {
   }
 }
 
-static int take_all(const float *logits, int count, int n, int isLong, int isAgain) {
+static int take_all(const float *logits, float *out, int count, int n, int isAgain) {
   tile_refer(isAgain ? row_max(logits, n) : row_top(logits, count * n), ROOM_FOR_MAXIMA, isAgain);
-  if (isLong) {
-    for (int q = 0; q < count; q++) SUMS[q] = exp_sum_from(logits + q * n, n, EXPONENT, 0);
+  if (n >= LONG) {
+    for (int q = 0; q < count; q++) SUMS[q] = exp_from(logits + q * n, out == NULL ? NULL : out + q * n, n, EXPONENT, 0);
+    finish();
   } else {
     tile_exp(logits, count * n);
     tile_sum(count, n);
@@ -198,10 +200,10 @@ static void subtract_logarithms(const float *logits, int count, int n, float *ou
   }
 }
 
-// Tiles whose sums are not within bounds come again row by row: so many of their rows are left.
-#define FOR_TILES(isLong)                                                                                              \
+// Rows whose sums are not within bounds come again by themselves: so many of a tile's rows are left.
+#define FOR_TILES(longValues)                                                                                          \
   for (int row = 0, alone = 0, count; row < rows; row += count, alone--)                                               \
-    if (count = tile_count(alone > 0 ? 1 : rows - row, classes, isLong), alone <= 0 || !DONE[AGAIN - alone])
+    if (count = tile_count(alone > 0 ? 1 : rows - row, classes, longValues), alone <= 0 || !DONE[AGAIN - alone])
 
 #define IS_AGAIN (alone > 0)
 
@@ -209,17 +211,19 @@ static void subtract_logarithms(const float *logits, int count, int n, float *ou
 
 static void none_is_done(int count) { memset(DONE, 0, (size_t)count * sizeof *DONE); }
 
+static void near_are_done(int count) {
+  for (int q = 0; q < count; q++) DONE[q] = SUMS[q] >= LEAST_OF_ALL && SUMS[q] < LARGEST;
+}
+
 static void log_sum_exp_forward_tile(float *logits, float *lse, int rows, int classes) {
   EXPECTED = NULL;
-  const int isLong = classes >= LONG;
-  FOR_TILES(isLong) {
+  FOR_TILES(LONG_VALUES) {
     float *x = logits + row * classes;
-    if (take_all(x, count, classes, isLong, IS_AGAIN)) {
+    const int isNear = take_all(x, NULL, count, classes, IS_AGAIN);
+    if (isNear || !IS_AGAIN) {
       compute_logarithms(count);
       memcpy(lse + row, NEAR, (size_t)count * sizeof(float));
-    } else if (!IS_AGAIN) {
-      none_is_done(count);
-      COME_AGAIN;
+      if (!isNear) near_are_done(count), COME_AGAIN;
     } else {
       lse[row] = row_log_sum_exp(x, classes);
     }
@@ -227,37 +231,37 @@ static void log_sum_exp_forward_tile(float *logits, float *lse, int rows, int cl
 }
 
 static void log_softmax_forward_tile(float *logits, float *logProbs, int rows, int classes) {
-  FOR_TILES(0) {
+  FOR_TILES(LONG_RESULTS) {
     float *x = logits + row * classes;
     EXPECTED = logProbs + row * classes;
-    if (take_all(x, count, classes, 0, IS_AGAIN)) {
+    const int isNear = take_all(x, NULL, count, classes, IS_AGAIN);
+    if (isNear || !IS_AGAIN) {
       compute_logarithms(count);
       subtract_logarithms(x, count, classes, logProbs + row * classes);
-    } else if (!IS_AGAIN) {
-      none_is_done(count);
-      COME_AGAIN;
+      if (!isNear) near_are_done(count), COME_AGAIN;
     } else {
-      log_softmax_forward(x, logProbs + row * classes, 1, classes);
+      log_softmax_of_row(x, logProbs + row * classes, classes);
     }
   }
 }
 
 static void softmax_forward_tile(float *logits, float *probs, int rows, int classes) {
-  FOR_TILES(0) {
+  FOR_TILES(LONG_RESULTS) {
     float *x = logits + row * classes;
     EXPECTED = probs + row * classes;
-    if (take_all(x, count, classes, 0, IS_AGAIN)) {
+    const int isNear = take_all(x, probs + row * classes, count, classes, IS_AGAIN);
+    if (isNear || !IS_AGAIN) {
       for (int q = 0; q < count; q += 2) {
         wide_store(FACTORS + q, _mm_div_pd(_mm_set1_pd(1), _mm_load_pd(SUMS + q)));
       }
-      tile_scale(count, classes, probs + row * classes);
-    } else if (!IS_AGAIN) {
-      none_is_done(count);
-      COME_AGAIN;
+      if (classes < LONG) tile_scale(count, classes, probs + row * classes);
+      else let_wait(probs + row * classes, count, classes, FACTORS, NULL, NULL);
+      if (!isNear) finish(), near_are_done(count), COME_AGAIN;
     } else {
-      softmax_forward(x, probs + row * classes, 1, classes);
+      softmax_of_row(x, probs + row * classes, classes);
     }
   }
+  finish();
 }
 
 static float read_targets(const float *logits, const int32_t *targets, int count, int n, int32_t ignoreIndex) {
@@ -331,18 +335,19 @@ static void set_aside(int count) {
 }
 
 // The exponentials of the others and the odds; whether these are good.
-static int take_others(float *logits, const int32_t *targets, int count, int n, int32_t ignoreIndex, int isLong,
+static int take_others(float *logits, float *out, const int32_t *targets, int count, int n, int32_t ignoreIndex,
                        int isAgain) {
   tile_refer(read_targets(logits, targets, count, n, ignoreIndex), ROOM_FOR_TARGETS, isAgain);
-  if (isLong) {
+  if (n >= LONG) {
     invert_targets(count);
     const float low = _mm_cvtss_f32(exp_lowest(_mm_set_ss(EXPONENT)));
     for (int q = 0; q < count; q++) {
       if (!KEPT[q]) continue;
       const float own = exchange(logits + AT[q], low);
-      SUMS[q] = exp_sum_from(logits + q * n, n, EXPONENT, 0);
+      SUMS[q] = exp_from(logits + q * n, out == NULL ? NULL : out + q * n, n, EXPONENT, 0);
       exchange(logits + AT[q], own);
     }
+    finish();
   } else {
     tile_exp(logits, count * n);
     for (int q = 0; q < count; q++) TILE[AT[q]] = 0;
@@ -376,6 +381,10 @@ static double sum_of_losses(int count) {
   return sum_f64(sum);
 }
 
+static double add_losses(int count, int n, double total) {
+  return n < LONG ? total + sum_of_losses(count) : add_long_losses(count, total);
+}
+
 static int compute_gradients(int count, double scale) {
   const __m128d one = _mm_set1_pd(1), zero = _mm_setzero_pd(), tiniest = _mm_set1_pd(TINY), sign = _mm_set1_pd(-0.0);
   __m128d tiny = zero;
@@ -392,6 +401,16 @@ static int compute_gradients(int count, double scale) {
 }
 
 static void write_gradients(float *grad, int count, int n) {
+  if (n >= LONG) {
+    for (int q = 0; q < count; q++) {
+      if (KEPT[q]) continue;
+      memset(grad + q * n, 0, (size_t)n * sizeof(float));
+      FACTORS[q] = 1;
+      GRADIENTS[q] = 0;
+    }
+    let_wait(grad, count, n, FACTORS, GRADIENTS, AT);
+    return;
+  }
   tile_scale(count, n, grad);
   for (int q = 0; q < count; q++) {
     if (KEPT[q]) grad[AT[q]] = GRADIENTS[q];
@@ -402,14 +421,13 @@ static void write_gradients(float *grad, int count, int n) {
 static double cross_entropy_forward_tile(float *logits, const int32_t *targets, int rows, int classes,
                                          int32_t ignoreIndex) {
   EXPECTED = NULL;
-  const int isLong = classes >= LONG;
   double total = 0;
-  FOR_TILES(isLong) {
+  FOR_TILES(LONG_VALUES) {
     float *x = logits + row * classes;
-    const int isGood = take_others(x, targets + row, count, classes, ignoreIndex, isLong, IS_AGAIN);
+    const int isGood = take_others(x, NULL, targets + row, count, classes, ignoreIndex, IS_AGAIN);
     if (isGood || !IS_AGAIN) {
       if (!isGood) set_aside(count);
-      total = isLong ? add_long_losses(count, total) : total + sum_of_losses(count);
+      total = add_losses(count, classes, total);
       if (!isGood) COME_AGAIN;
     } else {
       total += row_cross_entropy(x, targets[row], 0, NULL, classes);
@@ -421,23 +439,23 @@ static double cross_entropy_forward_tile(float *logits, const int32_t *targets, 
 static double cross_entropy_forward_backward_tile(float *logits, const int32_t *targets, double scale, float *grad,
                                                   int rows, int classes, int32_t ignoreIndex) {
   double total = 0;
-  FOR_TILES(0) {
+  FOR_TILES(LONG_RESULTS) {
     float *x = logits + row * classes;
     float *dx = grad + row * classes;
     EXPECTED = grad + row * classes;
-    const int isGood = take_others(x, targets + row, count, classes, ignoreIndex, 0, IS_AGAIN);
+    const int isGood = take_others(x, dx, targets + row, count, classes, ignoreIndex, IS_AGAIN);
     if (!isGood && !IS_AGAIN) set_aside(count);
     if ((isGood || !IS_AGAIN) && compute_gradients(count, scale)) {
-      total += sum_of_losses(count);
+      total = add_losses(count, classes, total);
       write_gradients(dx, count, classes);
-      if (!isGood) COME_AGAIN;
+      if (!isGood) finish(), COME_AGAIN;
     } else if (!IS_AGAIN) {
       none_is_done(count);
       COME_AGAIN;
     } else {
       total += row_cross_entropy(x, targets[row], scale, dx, classes);
-      finish_scale();
     }
   }
+  finish();
   return total;
 }
