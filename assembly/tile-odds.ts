@@ -42,11 +42,25 @@ function invert(): bool {
   const ln2 = f64x2.splat(LN2);
   const bias = Wide.bias(exponent);
   const sizeOf = i32x4.splat(0x7fffffff);
+  const magic = Wide.magic();
+  const log2e = Wide.log2e();
+  const k0 = Wide.coefficient(0);
+  const k1 = Wide.coefficient(1);
+  const k2 = Wide.coefficient(2);
+  const k3 = Wide.coefficient(3);
+  const k4 = Wide.coefficient(4);
+  const k5 = Wide.coefficient(5);
+  const k6 = Wide.coefficient(6);
+  const k7 = Wide.coefficient(7);
   let largest = i32x4.splat(0);
   for (let q: usize = 0; q < (<usize>count) << 2; q += 8) {
     const own = v128.load64_zero(OWN + q);
     largest = i32x4.max_u(largest, v128.and(own, sizeOf));
-    v128.store(q << 1, Wide.inverse(f64x2.promote_low_f32x4(own), bias, ln2), INVERSES);
+    v128.store(
+      q << 1,
+      Wide.inverse(f64x2.promote_low_f32x4(own), bias, ln2, magic, log2e, k0, k1, k2, k3, k4, k5, k6, k7),
+      INVERSES,
+    );
   }
   return !v128.any_true(i32x4.ge_u(largest, i32x4.splat(reinterpret<i32>(FARTHEST))));
 }

@@ -52,7 +52,16 @@ export abstract class Wide {
     return v128.load64_splat(TABLE + (index << 3));
   }
 
-  @inline private static coefficient(power: u32): v128 {
+  // Read ahead of loops.
+  @inline static magic(): v128 {
+    return Wide.constant(0);
+  }
+
+  @inline static log2e(): v128 {
+    return Wide.constant(1);
+  }
+
+  @inline static coefficient(power: u32): v128 {
     return v128.load64_splat(INVERSE + (power << 3));
   }
 
@@ -78,17 +87,30 @@ export abstract class Wide {
 
   /**
    * 2^m / κ · e^-x, where that is a normal float64; NaN stays NaN. x = s - n ln 2 with |s| ≤ ln 2 / 2, and e^-s = 1 - s +
-   * s² p(s) with p of degree 5: within 2.3e-10. The ln 2 is the one that the exponentials amount to.
+   * s² p(s) with p of degree 5: within 2.3e-10. The ln 2 is the one that the exponentials amount to; the k are the coefficients.
    */
-  @inline static inverse(x: v128, bias: v128, ln2: v128): v128 {
-    const magic = Wide.constant(0);
-    const t = Wide.nmadd(x, Wide.constant(1), magic);
+  @inline static inverse(
+    x: v128,
+    bias: v128,
+    ln2: v128,
+    magic: v128,
+    log2e: v128,
+    k0: v128,
+    k1: v128,
+    k2: v128,
+    k3: v128,
+    k4: v128,
+    k5: v128,
+    k6: v128,
+    k7: v128,
+  ): v128 {
+    const t = Wide.nmadd(x, log2e, magic);
     const s = Wide.madd(f64x2.sub(t, magic), ln2, x);
     const s2 = f64x2.mul(s, s);
-    const a = Wide.madd(s, Wide.coefficient(1), Wide.coefficient(0));
-    const b = Wide.madd(s, Wide.coefficient(3), Wide.coefficient(2));
-    const c = Wide.madd(s, Wide.coefficient(5), Wide.coefficient(4));
-    const d = Wide.madd(s, Wide.coefficient(7), Wide.coefficient(6));
+    const a = Wide.madd(s, k1, k0);
+    const b = Wide.madd(s, k3, k2);
+    const c = Wide.madd(s, k5, k4);
+    const d = Wide.madd(s, k7, k6);
     const p = Wide.madd(Wide.madd(Wide.madd(d, s2, c), s2, b), s2, a);
     return f64x2.mul(p, i64x2.shl(i64x2.add(t, bias), 52));
   }
@@ -133,7 +155,24 @@ export function inverse(x: f64, m: f32): f64 {
   const isFar = abs(<f64>m * LN2 - x) > 690;
   const v = isFar ? max<f64>(min<f64>(x * 0.5, 700), -700) : x;
   const bias = Wide.bias(isFar ? 0 : m);
-  const e = f64x2.extract_lane(Wide.inverse(f64x2.splat(v), bias, f64x2.splat(LN2)), 0);
+  const e = f64x2.extract_lane(
+    Wide.inverse(
+      f64x2.splat(v),
+      bias,
+      f64x2.splat(LN2),
+      Wide.magic(),
+      Wide.log2e(),
+      Wide.coefficient(0),
+      Wide.coefficient(1),
+      Wide.coefficient(2),
+      Wide.coefficient(3),
+      Wide.coefficient(4),
+      Wide.coefficient(5),
+      Wide.coefficient(6),
+      Wide.coefficient(7),
+    ),
+    0,
+  );
   return isFar ? (unit_of(m) / INVERSE_KAPPA) * e * e : e;
 }
 
