@@ -47,7 +47,7 @@ export function row_cross_entropy(
   const lse = log_sum_exp(odds, nll, relativeTo, sum, x);
   if (grad !== 0) {
     const scale = load<f64>(scales);
-    // The factor is waited for: without a z-loss it does not wait for a logarithm.
+    // Without a z-loss the factor needs no logarithm.
     const pull = zLoss === 0 ? 0 : 2 * zLoss * lse;
     const share = smoothing / <f64>classes;
     const factor = row_factor(error_of_others(scale, odds, weight, pull), sum);

@@ -7,7 +7,7 @@
  * eight roundings, and equal ones are summed exactly, whatever their bits.
  *
  * Where logits come from beyond the caches the loops would wait for them. What a stretch needs is touched two kilobytes
- * ahead, eight lines of the cache at once, which are then waited for together: up to twice as fast as without, since the
+ * ahead, all of its lines of the cache at once, which are then waited for together: up to twice as fast as without, since the
  * processor's own prefetching stops at the end of every page, and up to a fifth faster than a line at a time.
  */
 import { Exp } from "./exp";

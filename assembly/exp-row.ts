@@ -114,7 +114,11 @@ function least_of_halves(at: usize, end: usize): u32 {
  */
 export function row_exp_sum(logits: usize, kind: i32, n: i32, max: f32, sum: f64): f64 {
   if (max === Infinity) return has_nan(logits, kind, n) ? NaN : sum + Infinity;
-  return exp_from(logits, kind, 0, n, reference(max), shift_of(max), sum);
+  return exp_under(logits, kind, 0, n, max, sum);
+}
+
+function exp_under(logits: usize, kind: i32, out: usize, n: i32, max: f32, sum: f64): f64 {
+  return exp_from(logits, kind, out, n, reference(max), shift_of(max), sum);
 }
 
 /** The same relative to 2^m, of logits less a shift; and writes the exponentials to `out`, apart from them, unless it is 0. */
@@ -164,9 +168,7 @@ export function whole_exp(logits: usize, kind: i32, out: usize, n: i32, hole: us
 }
 
 function exp_of_row(logits: usize, kind: i32, out: usize, n: i32, max: f32): f64 {
-  return out === 0
-    ? row_exp_sum(logits, kind, n, max, 0)
-    : exp_from(logits, kind, out, n, reference(max), shift_of(max), 0);
+  return out === 0 ? row_exp_sum(logits, kind, n, max, 0) : exp_under(logits, kind, out, n, max, 0);
 }
 
 /** Puts -Infinity in the place of a logit that is left out, and returns its own bits. */
@@ -213,7 +215,7 @@ function within_float32(values: usize, n: i32, factor: f64): v128 {
 
 /** Writes e^x · 2^-m · factor + offset for n logits: a segment of a softmax or of a gradient. */
 export function row_exp_scaled(logits: usize, kind: i32, out: usize, n: i32, max: f32, factor: f64, offset: f32): void {
-  exp_from(logits, kind, out, n, reference(max), shift_of(max), 0);
+  exp_under(logits, kind, out, n, max, 0);
   if (offset === 0) row_scale(out, n, factor);
   else row_scale_offset(out, n, factor, offset);
 }

@@ -4,8 +4,8 @@
  *
  * What is written is apart from the logits; a gradient of these may be where `gradOutput` is.
  *
- * The kernels take whole rows, one after another. Rows that do not fit where they are computed take the same steps a
- * segment at a time, through the functions whose names begin with `row`.
+ * The backward kernels take whole rows, one after another; forward it goes by tiles (log-softmax-tile.ts). Rows that do not
+ * fit where they are computed take the same steps a segment at a time, through the functions whose names begin with `row`.
  */
 import { Exp, INVERSE_KAPPA, shift_of } from "./exp";
 import { BLOCK, log_of_sum, relativeTo, row_scale, whole_exp, widened } from "./exp-row";

@@ -16,8 +16,10 @@ import {
   stretch_of,
   stretches,
   TILE,
+  tile_reset,
   whole,
 } from "./tile";
+import { forget } from "./waiting";
 
 /** No logit is taken for more than 2^REACH, which is too much. */
 const REACH: f32 = 124;
@@ -47,7 +49,10 @@ export let exponent: f32 = 0;
 /** Where results will be written once the sums are known, 0 for nowhere. */
 let expected: usize = 0;
 
+/** Begins a call. */
 export function tile_expect(results: usize): void {
+  tile_reset();
+  forget();
   expected = results;
 }
 

@@ -112,7 +112,7 @@ export function write_gradients(logits: usize, kind: i32, grad: usize, classes: 
   }
 }
 
-/** Long rows have their exponentials in their places already, unless they are ignored: these are 0, times anything. */
+/** Long rows have their exponentials in their places already; ignored ones become 0, which a factor of 1 leaves. */
 function let_gradients_wait(grad: usize, classes: i32): void {
   if (ignores) {
     for (let row = 0; row < count; row++) {
@@ -129,6 +129,7 @@ function let_gradients_wait(grad: usize, classes: i32): void {
 function scale_and_offset(grad: usize, classes: i32): void {
   for (let row = 0; row < count; row++) {
     const q = (<usize>row) << 2;
+    if (load<i32>(q, KEPT) === 0) continue;
     row_scale_offset(row_place(grad, FLOAT32, row), classes, load<f32>(q, FACTORS), -load<f32>(q, OFFSETS));
   }
 }

@@ -1,17 +1,16 @@
 /**
  * A tile: as many rows as fit in a place that stays in the fastest cache, for rows of few classes, where a row by itself
- * is mostly beginning and end, and for rows whose classes do not lie next to each other.
+ * is mostly beginning and end, and for rows whose classes do not lie next to each other. Long rows, of many classes that
+ * do, share no more than a reference and what follows their sums (tile-long.ts).
  *
  * The arrays are `[outer, classes, stride]`, of which the first `inner` positions take part: row q has its class c at
  * ((q / inner) · classes + c) · stride + q % inner. A tile is whole blocks of such rows in one stretch, or else some
  * positions of one block, whose classes may come in chunks.
  *
  * The exponentials are taken of all logits as they lie, whatever their rows, relative to one reference: only 2^-m tells
- * one reference from another, which is exact, so a row's bits do not depend on the rows beside it. Then the rows are
- * summed, and what follows for each row is spread over its logits again. Rows whose sums are too far from 1 for all of this
- * come again, one by one.
- *
- * Long rows share a reference in the same way, and are summed where they are (tile-long.ts).
+ * one reference from another, which is exact, so a row's bits do not depend on the rows beside it: but for probabilities
+ * below 2^-126, which one reference flushes and another may not. Then the rows are summed, and what follows for each row is
+ * spread over its logits again. Rows whose sums are too far from 1 for all of this come again, one by one.
  */
 import { size_of, value_at } from "./half";
 import { FLOAT32 } from "./kinds";
@@ -34,8 +33,9 @@ const WIDEST: i32 = 256;
 const MOST: i32 = 1024;
 
 /**
- * From so many classes on rows that follow each other are long; and of how many values a tile of them is: of fewer where
- * results are written, so that what waits for its factor is still in the fastest cache.
+ * From so many classes on rows that follow each other are long; and of how many values a tile of them is. Where results are
+ * written it is of fewer, so that what waits for its factor is still in the fastest cache, and several make one of the
+ * others: a block of rows (src/blocks.ts) is whole tiles of either sort.
  */
 const LONG: i32 = 256;
 const LONG_VALUES: i32 = 32768;
@@ -104,9 +104,8 @@ export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride
   keeper = 0;
   if (whole) {
     positions = inner;
-    const longValues = result === ONLY_SUMS ? LONG_VALUES : LONG_RESULTS;
     const most = along ? min(left, ENOUGH) : min(left / inner, max(ENOUGH_BESIDE / inner, 1));
-    blocks = min(most, max((long ? longValues : VALUES) / length, 1));
+    blocks = min(most, long ? long_rows(classes, result) : max(VALUES / length, 1));
     pitch = (<usize>inner) << 2;
     chunk = classes;
   } else {
@@ -127,6 +126,11 @@ export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride
   count = blocks * positions;
   between = keeper === 0 ? pitch : array_step();
   return true;
+}
+
+function long_rows(classes: i32, result: usize): i32 {
+  const few = max(LONG_RESULTS / classes, 1);
+  return result === ONLY_SUMS ? max(LONG_VALUES / classes / few, 1) * few : few;
 }
 
 /** Where its exponentials are, from class `first`. */
@@ -204,6 +208,11 @@ export function row_take(array: usize, classes: i32, from: usize): void {
   for (let c = 0, to = place(array, 4, 0); c < classes; c++, from += 4, to += classStride << 2) {
     store<f32>(to, load<f32>(from));
   }
+}
+
+/** Forgets what a call left that was ended in its midst. */
+export function tile_reset(): void {
+  alone = 0;
 }
 
 /** The tile's rows come again, one by one. */

@@ -12,8 +12,8 @@ let classes: i32 = 0;
 /** One float32 a row: their factors; and values that go to a place of their own, 0 for no such values. */
 let factors: usize = 0;
 let values: usize = 0;
-/** Where these go, in bytes from the first row. */
-const PLACES = memory.data(1024, 16);
+/** Where these go, in bytes from the first row: of as many rows as a tile has at most. */
+const PLACES = memory.data(64, 16);
 let first: usize = 0;
 
 /** What is left of the row that is being scaled, and its factor, four times. */
@@ -21,7 +21,10 @@ let at: usize = 0;
 let left: i32 = 0;
 export const FACTOR = memory.data(16, 16);
 
-/** Lets rows at `array` wait; what waited before has to be finished. */
+/**
+ * Lets rows at `array` wait; what waited before has to be finished. Factors and values are read where they are, and so have
+ * to stay until the rows are finished; places may change.
+ */
 export function let_wait(array: usize, count: i32, n: i32, itsFactors: usize, itsValues: usize, places: usize): void {
   rows = count;
   next = 0;
@@ -31,6 +34,12 @@ export function let_wait(array: usize, count: i32, n: i32, itsFactors: usize, it
   factors = itsFactors;
   values = itsValues;
   if (itsValues !== 0) memory.copy(PLACES, places, (<usize>count) << 2);
+}
+
+/** Forgets what waits, which is what an ended call left. */
+export function forget(): void {
+  rows = next = 0;
+  left = 0;
 }
 
 /** The first of n values that a loop has to multiply, after which it goes on with the others; 0 for none. */

@@ -24,6 +24,7 @@ export interface Block {
 const TILE_ROWS = 256;
 const TILE_VALUES = 8192;
 const LONG_VALUES = 32768;
+const LONG_RESULTS = 4096;
 
 /** From so many classes on rows that follow each other are long, for the kernels' tiles too: assembly/tile.ts. */
 export const LONG = 256;
@@ -51,8 +52,7 @@ function cut({ outer, classes, inner }: Layout, resident: boolean): readonly Blo
   if (inner <= BLOCK_ROWS && (resident || length <= LONGEST_ROW)) {
     const most = Math.floor(Math.min(BLOCK_ROWS / inner, resident ? outer : BLOCK_VALUES / length));
     // Whole tiles of rows that follow each other: a sum over them does not depend on where blocks begin.
-    const values = classes < LONG ? TILE_VALUES : LONG_VALUES;
-    const tile = inner === 1 ? Math.max(1, Math.floor(Math.min(TILE_ROWS, values / classes))) : 1;
+    const tile = inner === 1 ? rowsOfTile(classes) : 1;
     const count = Math.max(1, Math.min(outer, most - (most % tile)));
     for (let o = 0; o < outer; o += count) {
       const size = Math.min(count, outer - o) * inner;
@@ -77,6 +77,14 @@ function cut({ outer, classes, inner }: Layout, resident: boolean): readonly Blo
     }
   }
   return blocks;
+}
+
+/** How many rows that follow each other make a tile; of long ones the larger sort, which is several of the smaller. */
+function rowsOfTile(classes: number): number {
+  const rowsOf = (values: number): number => Math.max(1, Math.floor(Math.min(TILE_ROWS, values / classes)));
+  if (classes < LONG) return rowsOf(TILE_VALUES);
+  const few = rowsOf(LONG_RESULTS);
+  return rowsOf(LONG_VALUES / few) * few;
 }
 
 /** Where the values of a block are computed on: where they lie, or in the scratch. */

@@ -38,7 +38,8 @@ static double UNIT;
 
 static int tile_count(int left, int classes, int longValues) {
   const int most = left < ENOUGH ? left : ENOUGH;
-  const int fitting = (classes < LONG ? VALUES : longValues) / classes;
+  const int few = classes > LONG_RESULTS ? 1 : LONG_RESULTS / classes;
+  const int fitting = classes < LONG ? VALUES / classes : longValues == LONG_RESULTS ? few : longValues / classes / few * few;
   return fitting < 1 ? 1 : most < fitting ? most : fitting;
 }
 
