@@ -164,7 +164,7 @@ function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32, behind: usize): 
  * The bias, by way of memory: where it is computed, some versions of V8 would compute it again in every iteration.
  */
 function bias_of(m: f32): v128 {
-  v128.store(BIAS, Exp.bias(f32x4.splat(m)));
+  v128.store(BIAS, Exp.bias(m));
   return v128.load(BIAS);
 }
 

@@ -124,13 +124,13 @@ export abstract class Exp {
   }
 
   /** The magic number that takes the references m off the exponents. */
-  @inline static bias(m: v128): v128 {
-    return f32x4.add(f32x4.splat(2), f32x4.mul(f32x4.sub(f32x4.splat(127), m), f32x4.splat(ULP)));
+  @inline static bias(m: f32): v128 {
+    return f32x4.splat(2 + (127 - m) * ULP);
   }
 
   /** Where x is clamped: there n - m is -127, and t, rounded from a quarter more, just 2. */
-  @inline static lowest(m: v128): v128 {
-    return f32x4.mul(f32x4.sub(m, f32x4.splat(126.75)), f32x4.splat(0.693147182));
+  @inline static lowest(m: f32): v128 {
+    return f32x4.splat((m - <f32>126.75) * <f32>0.693147182);
   }
 
   /** t */

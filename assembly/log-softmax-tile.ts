@@ -155,8 +155,18 @@ function compute_logarithms(): void {
   const kappa = f64x2.splat(LOG_KAPPA);
   const ln2 = f64x2.splat(LN2);
   const scale = f64x2.splat(unit_of(exponent));
+  const magic = Wide.magic();
+  const one = Wide.one();
+  const two = Wide.two();
+  const k0 = Wide.artanh(0);
+  const k1 = Wide.artanh(1);
+  const k2 = Wide.artanh(2);
+  const k3 = Wide.artanh(3);
+  const rootHalf = Wide.root_half();
+  const low52 = Wide.low52();
   for (let q: usize = 0; q < (<usize>count) << 2; q += 8) {
-    const lse = f64x2.sub(Wide.log(f64x2.mul(scale, v128.load(q << 1, SUMS)), ln2), kappa);
+    const sum = f64x2.mul(scale, v128.load(q << 1, SUMS));
+    const lse = f64x2.sub(Wide.log_with(sum, ln2, magic, one, two, k0, k1, k2, k3, rootHalf, low52), kappa);
     const rounded = f32x4.demote_f64x2_zero(lse);
     v128.store_lane<i64>(NUMBERS + q, rounded, 0);
     Wide.store(RESTS + q, f64x2.sub(lse, f64x2.promote_low_f32x4(rounded)));

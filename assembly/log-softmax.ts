@@ -105,8 +105,8 @@ export function row_log_softmax_backward(gradOutput: usize, logProbs: usize, gra
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
-  const bias = Exp.bias(f32x4.splat(0));
-  const lowest = Exp.lowest(f32x4.splat(0));
+  const bias = Exp.bias(0);
+  const lowest = Exp.lowest(0);
   const highest = f32x4.splat(88);
   const total = f32x4.splat(<f32>(sum * INVERSE_KAPPA));
   for (; n > 0; n -= 4, gradOutput += 16, logProbs += 16, grad += 16) {

@@ -64,9 +64,8 @@ export function tile_refer(logit: f32, room: f32): void {
   const isNear = abs(logit) < (isAgain ? FARTHER : FAR);
   const m = even_turns(isNear ? logit : 0) - HEADROOM - (isAgain ? ROOM_ALONE : room);
   exponent = m;
-  const v = f32x4.splat(m);
-  v128.store(RANGE, Exp.bias(v));
-  v128.store(RANGE, Exp.lowest(v), 16);
+  v128.store(RANGE, Exp.bias(m));
+  v128.store(RANGE, Exp.lowest(m), 16);
   v128.store(RANGE, f32x4.splat((m + REACH) * <f32>0.693147182), 32);
 }
 

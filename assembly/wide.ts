@@ -40,7 +40,9 @@ const INVERSE = ASC_FEATURE_RELAXED_SIMD
       ],
       16,
     );
-const SQRT_HALF: i64 = 0x3fe6a09e667f3bcd;
+
+/** √½'s, and the low 52. */
+const BITS = memory.data<i64>([0x3fe6a09e667f3bcd, 0x000fffffffffffff], 16);
 
 export abstract class Wide {
   /** Two float64 as neighbouring float32. */
@@ -59,6 +61,27 @@ export abstract class Wide {
 
   @inline static log2e(): v128 {
     return Wide.constant(1);
+  }
+
+  @inline static one(): v128 {
+    return Wide.constant(3);
+  }
+
+  @inline static two(): v128 {
+    return Wide.constant(4);
+  }
+
+  /** Of s^(2 power + 2). */
+  @inline static artanh(power: u32): v128 {
+    return Wide.constant(5 + power);
+  }
+
+  @inline static root_half(): v128 {
+    return v128.load64_splat(BITS);
+  }
+
+  @inline static low52(): v128 {
+    return v128.load64_splat(BITS, 8);
   }
 
   @inline static coefficient(power: u32): v128 {
@@ -118,27 +141,53 @@ export abstract class Wide {
   /**
    * log y for a finite normal y > 0: y = 2^k (1 + f) with 1 + f in [√½, √2), by the distance of its bits from √½'s, and
    * log(1 + f) = 2 artanh s with s = f / (2 + f), |s| < 0.172, and artanh s = s + s³ p(s²) with p of degree 3: within
-   * 1.7e-11. The ln 2 may be another, as above. No copy for each caller: that takes 900 bytes and saves no time.
+   * 1.7e-11. The ln 2 may be another, as above; the k are p's coefficients.
    */
-  static log(y: v128, ln2: v128): v128 {
-    const magic = Wide.constant(0);
-    const one = Wide.constant(3);
-    const distance = i64x2.sub(y, i64x2.splat(SQRT_HALF));
+  @inline static log_with(
+    y: v128,
+    ln2: v128,
+    magic: v128,
+    one: v128,
+    two: v128,
+    k0: v128,
+    k1: v128,
+    k2: v128,
+    k3: v128,
+    rootHalf: v128,
+    low52: v128,
+  ): v128 {
+    const distance = i64x2.sub(y, rootHalf);
     const k = f64x2.sub(i64x2.add(i64x2.shr_s(distance, 52), magic), magic);
-    const mantissa = v128.and(distance, i64x2.splat(0x000fffffffffffff));
-    const f = f64x2.sub(i64x2.add(mantissa, i64x2.splat(SQRT_HALF)), one);
-    const s = f64x2.div(f, f64x2.add(f, Wide.constant(4)));
+    const f = f64x2.sub(i64x2.add(v128.and(distance, low52), rootHalf), one);
+    const s = f64x2.div(f, f64x2.add(f, two));
     const z = f64x2.mul(s, s);
     const z2 = f64x2.mul(z, z);
-    const a = Wide.madd(z, Wide.constant(5), one);
-    const b = Wide.madd(z, Wide.constant(7), Wide.constant(6));
-    const q = Wide.madd(Wide.madd(Wide.constant(8), z2, b), z2, a);
+    const a = Wide.madd(z, k0, one);
+    const b = Wide.madd(z, k2, k1);
+    const q = Wide.madd(Wide.madd(k3, z2, b), z2, a);
     return Wide.madd(f64x2.add(s, s), q, f64x2.mul(k, ln2));
+  }
+
+  /** The same where it is seldom: a copy for each caller takes 900 bytes and saves no time there. */
+  static log(y: v128, ln2: v128): v128 {
+    return Wide.log_with(
+      y,
+      ln2,
+      Wide.magic(),
+      Wide.one(),
+      Wide.two(),
+      Wide.artanh(0),
+      Wide.artanh(1),
+      Wide.artanh(2),
+      Wide.artanh(3),
+      Wide.root_half(),
+      Wide.low52(),
+    );
   }
 
   /** log(1 + r) for finite r ≥ 0, NaN for NaN: that of the rounded sum, and what the rounding took. */
   @inline static log1p(r: v128): v128 {
-    const one = Wide.constant(3);
+    const one = Wide.one();
     const y = f64x2.add(r, one);
     const lost = f64x2.sub(r, f64x2.sub(y, one));
     return f64x2.add(Wide.log(y, Wide.constant(2)), f64x2.div(lost, y));
