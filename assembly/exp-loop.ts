@@ -19,8 +19,6 @@ import { FACTOR, take } from "./waiting";
 /** How many logits go through the loops before their float32 sums do. */
 const STRETCH: usize = 128;
 
-const BIAS = memory.data(16, 16);
-
 /** The last logits of a row, fewer than eight, their exponentials, and masks of which any eight in turn may be read. */
 const PADDED = memory.data(32, 16);
 const RESULTS = memory.data(32, 16);
@@ -69,7 +67,7 @@ function exp_sum_loop<T>(logits: usize, n: i32, m: f32): f64 {
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
-  const bias = bias_of(m);
+  const bias = Exp.kept_bias(m);
   const end = logits + <usize>n * size;
   const zero = Lanes.zero();
   let turns = zero;
@@ -115,7 +113,7 @@ function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32, behind: usize): 
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
-  const bias = bias_of(m);
+  const bias = Exp.kept_bias(m);
   const factor = v128.load(FACTOR);
   const size = sizeof<T>();
   const end = logits + <usize>n * size;
@@ -158,14 +156,6 @@ function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32, behind: usize): 
     sum = f64x2.add(sum, Lanes.widen_sum(a, b, c, d));
   } while (logits < end);
   return Exp.is_right(turns) ? Lanes.sum_f64(sum) : NaN;
-}
-
-/**
- * The bias, by way of memory: where it is computed, some versions of V8 would compute it again in every iteration.
- */
-function bias_of(m: f32): v128 {
-  v128.store(BIAS, Exp.bias(m));
-  return v128.load(BIAS);
 }
 
 /** The n logits, fewer than eight, before `end`, at the end of a place that begins with some that add nothing. */

@@ -27,6 +27,8 @@
  * coth(r / 2), and takes fewer steps than a polynomial does without fused ones. Largest relative error 5.3e-10, and
  * 1.3e-7 with float32's rounding.
  */
+import { Lanes } from "./lanes";
+
 const TABLE = ASC_FEATURE_RELAXED_SIMD
   ? memory.data<f32>([
       3.43965297e-7, // log2 e · u
@@ -126,6 +128,11 @@ export abstract class Exp {
   /** The magic number that takes the references m off the exponents. */
   @inline static bias(m: f32): v128 {
     return f32x4.splat(2 + (127 - m) * ULP);
+  }
+
+  /** The same for a loop. */
+  static kept_bias(m: f32): v128 {
+    return Lanes.kept(Exp.bias(m));
   }
 
   /** Where x is clamped: there n - m is -127, and t, rounded from a quarter more, just 2. */

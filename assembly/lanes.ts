@@ -5,6 +5,7 @@
 export const AHEAD: usize = 2048;
 
 const ZERO = memory.data(16, 16);
+const PLACE = memory.data(16, 16);
 
 /**
  * Loads, stores and horizontal steps that the rows share. A tail is the 1 to 3 floats behind the last whole vector: where
@@ -14,6 +15,12 @@ export abstract class Lanes {
   /** Zeros, to be kept where several are needed: each literal takes eighteen bytes of the binary. */
   @inline static zero(): v128 {
     return v128.load(ZERO);
+  }
+
+  /** A vector by way of memory: what V8 knows how to compute, it computes again in every iteration. */
+  static kept(v: v128): v128 {
+    v128.store(PLACE, v);
+    return v128.load(PLACE);
   }
 
   /** The last place that may be touched. */

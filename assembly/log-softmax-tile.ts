@@ -3,7 +3,7 @@
  * that tile.ts describes. `rows` counts outer · inner; `spare` has room for two rows of float32, unless their
  * classes are neighbours.
  */
-import { LN2, LOG_KAPPA, unit_of } from "./exp";
+import { LOG_KAPPA, unit_of } from "./exp";
 import { row_max, row_top } from "./exp-row";
 import { size_of } from "./half";
 import { FLOAT32 } from "./kinds";
@@ -153,7 +153,7 @@ function take(logits: usize, kind: i32, classes: i32, spare: usize, probs: usize
 /** The rows' log-sum-exp as float32, by the ln 2 that the exponentials amount to, and what that rounds off. */
 function compute_logarithms(): void {
   const kappa = f64x2.splat(LOG_KAPPA);
-  const ln2 = f64x2.splat(LN2);
+  const ln2 = Wide.turn();
   const scale = f64x2.splat(unit_of(exponent));
   const magic = Wide.magic();
   const one = Wide.one();
@@ -175,7 +175,7 @@ function compute_logarithms(): void {
 
 /** 1 / sum */
 function compute_factors(): void {
-  const one = f64x2.splat(1);
+  const one = Wide.one();
   for (let q: usize = 0; q < (<usize>count) << 2; q += 8) {
     Wide.store(NUMBERS + q, f64x2.div(one, v128.load(q << 1, SUMS)));
   }

@@ -105,10 +105,10 @@ export function row_log_softmax_backward(gradOutput: usize, logProbs: usize, gra
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
-  const bias = Exp.bias(0);
-  const lowest = Exp.lowest(0);
-  const highest = f32x4.splat(88);
-  const total = f32x4.splat(<f32>(sum * INVERSE_KAPPA));
+  const bias = Lanes.kept(Exp.bias(0));
+  const lowest = Lanes.kept(Exp.lowest(0));
+  const highest = Lanes.kept(f32x4.splat(88));
+  const total = Lanes.kept(f32x4.splat(<f32>(sum * INVERSE_KAPPA)));
   for (; n > 0; n -= 4, gradOutput += 16, logProbs += 16, grad += 16) {
     const x = f32x4.pmin(v128.load(logProbs), highest);
     const e = Exp.step(x, bias, lowest, log2e, ln2, ln2Rest, c4, c3, c2, c1, c0);
@@ -147,7 +147,7 @@ function subtract(from: usize, to: usize, n: i32, near: f32, rest: f32): void {
 /** Σ (value - shift) of up to a block of float32, each added in float64. */
 function sum_block(values: usize, n: i32, shift: f64): f64 {
   const s = f64x2.splat(shift);
-  let a = f64x2.splat(0);
+  let a = Lanes.zero();
   let b = a;
   for (; n >= 4; n -= 4, values += 16) {
     const v = v128.load(values);
@@ -161,7 +161,7 @@ function sum_block(values: usize, n: i32, shift: f64): f64 {
 
 /** Σ a · b of up to a block of float32, products and sum in float64. */
 function dot_block(a: usize, b: usize, n: i32): f64 {
-  let low = f64x2.splat(0);
+  let low = Lanes.zero();
   let high = low;
   for (; n >= 4; n -= 4, a += 16, b += 16) {
     const x = v128.load(a);

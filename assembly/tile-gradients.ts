@@ -2,6 +2,7 @@
 import { error_of_others, error_of_target, row_factor, target_gradient, weight_of } from "./cross-entropy";
 import { row_scale_offset } from "./exp-row";
 import { FLOAT32 } from "./kinds";
+import { Lanes } from "./lanes";
 import { chunk, classStride, count, holds_all, long, place } from "./tile";
 import { tile_exp } from "./tile-exp";
 import { row_place } from "./tile-long";
@@ -18,6 +19,9 @@ const GRADIENTS = memory.data(4112, 16);
 const FACTORS = memory.data(4112, 16);
 const OFFSETS = memory.data(4112, 16);
 
+/** All but the sign, and 1: read ahead of loops. */
+const TABLE = memory.data<i32>([0x7fffffff, 1]);
+
 const MIN_NORMAL: f64 = 1.1754943508222875e-38;
 const MOST: f64 = 1e38;
 const MIN_NORMAL_WORD: i32 = 0x38100000;
@@ -27,10 +31,10 @@ const MIN_NORMAL_WORD: i32 = 0x38100000;
  * all factors are 0 or normal float32.
  */
 export function compute_gradients(scales: usize, scaleStride: usize): bool {
-  const one = f64x2.splat(1);
-  const zero = f64x2.splat(0);
-  const sizeOf = i32x4.splat(0x7fffffff);
-  const last = i32x4.splat(1);
+  const one = Wide.one();
+  const zero = Lanes.zero();
+  const sizeOf = v128.load32_splat(TABLE);
+  const last = v128.load32_splat(TABLE, 4);
   let scale = v128.load64_splat(scales);
   let sizes = i32x4.splat(-1);
   for (let q: usize = 0; q < (<usize>count) << 2; q += 8) {

@@ -38,9 +38,10 @@ export function compute_means(logits: usize, kind: i32, classes: i32): void {
  * of them and at most 2^641, and need one logarithm.
  */
 function sum_of_losses(): f64 {
-  let sum = f64x2.splat(0);
+  const zero = Lanes.zero();
+  let sum = zero;
   for (let q: usize = 0; q < (<usize>count) << 3; ) {
-    let odds = f64x2.splat(0);
+    let odds = zero;
     for (const end = q + 256; q < end; q += 64) {
       const a = Wide.either(v128.load(q, ODDS), v128.load(q, ODDS + 16));
       const b = Wide.either(v128.load(q, ODDS + 32), v128.load(q, ODDS + 48));

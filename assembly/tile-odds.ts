@@ -1,5 +1,5 @@
 /** The odds against the targets of a tile's rows, and which rows are too far out for them. */
-import { LN2 } from "./exp";
+import { Lanes } from "./lanes";
 import { count, DONE, HOPELESS, STATES } from "./tile";
 import { exponent } from "./tile-exp";
 import { SUMS } from "./tile-sum";
@@ -29,6 +29,13 @@ const LARGEST_ODDS: i32 = 0x42700000;
 const LEAST_INVERSE: i32 = 0x3ad00000;
 const LARGEST_INVERSE: i32 = 0x3f700000;
 
+/** What loops need: read ahead of them. */
+const TABLE = memory.data<i32>([
+  0x7fffffff, // all but the sign
+  LEAST_ODDS,
+  LEAST_INVERSE,
+]);
+
 /** 2^m / κ · e^-x_y, what sums are multiplied by to be odds. */
 export function invert_targets(): void {
   if (invert()) return;
@@ -39,9 +46,9 @@ export function invert_targets(): void {
 
 /** Whether all targets were what exponentials can be taken of. */
 function invert(): bool {
-  const ln2 = f64x2.splat(LN2);
+  const ln2 = Wide.turn();
   const bias = Wide.bias(exponent);
-  const sizeOf = i32x4.splat(0x7fffffff);
+  const sizeOf = v128.load32_splat(TABLE);
   const magic = Wide.magic();
   const log2e = Wide.log2e();
   const k0 = Wide.coefficient(0);
@@ -52,7 +59,7 @@ function invert(): bool {
   const k5 = Wide.coefficient(5);
   const k6 = Wide.coefficient(6);
   const k7 = Wide.coefficient(7);
-  let largest = i32x4.splat(0);
+  let largest = Lanes.zero();
   for (let q: usize = 0; q < (<usize>count) << 2; q += 8) {
     const own = v128.load64_zero(OWN + q);
     largest = i32x4.max_u(largest, v128.and(own, sizeOf));
@@ -69,9 +76,9 @@ function invert(): bool {
 export function compute_odds(): bool {
   // Bounds are powers of 2, and numbers in order of their upper words: what is in [a, b) is less than b - a above a as an
   // unsigned integer, and nothing else is, NaN included. The lower words are along for nothing.
-  const leastOdds = i32x4.splat(LEAST_ODDS);
-  const leastInverse = i32x4.splat(LEAST_INVERSE);
-  let above = i32x4.splat(0);
+  const leastOdds = v128.load32_splat(TABLE, 4);
+  const leastInverse = v128.load32_splat(TABLE, 8);
+  let above = Lanes.zero();
   let inversesAbove = above;
   // Within all bounds, and later what neither losses nor gradients come of.
   pass_over(512, 0.001953125);

@@ -8,6 +8,7 @@ import { along, between, blocks, chunk, count, DONE, held, pitch, STATES, TILE, 
  */
 const LEAST_OF_ALL: i32 = 0x40700000;
 const LARGEST: i32 = 0x47700000;
+const BOUND = memory.data<i32>([LEAST_OF_ALL]);
 
 /** How many vectors are summed in float32 before the sum goes on in float64. */
 const SUMMED: i32 = 4;
@@ -115,8 +116,8 @@ function sum_beside(from: usize, fresh: bool, n: i32): void {
 
 /** Whether the sums of all exponentials are within bounds: by their upper words, as in `compute_odds`. */
 export function tile_is_near(): bool {
-  const least = i32x4.splat(LEAST_OF_ALL);
-  let above = i32x4.splat(0);
+  const least = v128.load32_splat(BOUND);
+  let above = Lanes.zero();
   if (count & 1) store<f64>((<usize>count) << 3, load<f64>((<usize>(count - 1)) << 3, SUMS), SUMS);
   for (let q: usize = 0; q < (<usize>count) << 3; q += 16) {
     above = i32x4.max_u(above, i32x4.sub(v128.load(q, SUMS), least));

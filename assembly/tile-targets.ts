@@ -15,7 +15,7 @@ const HALVES = memory.data(2064, 16);
 /** A row that is not within bounds, and comes again. */
 export const ASIDE: i32 = 1;
 
-const LANE = memory.data<i32>([0, 1, 2, 3], 16);
+const LANE = memory.data<i32>([0, 1, 2, 3, 4], 16);
 
 /** Whether rows of the tile are ignored. */
 export let ignores: bool = false;
@@ -28,7 +28,7 @@ export function read_targets(logits: usize, kind: i32, targets: usize, classes: 
   const step = i32x4.splat((<i32>classStride) << 2);
   const tileStep = i32x4.splat(<i32>between);
   const lane = v128.load(LANE);
-  const four = i32x4.splat(4);
+  const four = v128.load32_splat(LANE, 16);
   // The rows follow each other, or lie beside each other.
   const width = along ? count : positions;
   const distance = along ? classes << 2 : 4;

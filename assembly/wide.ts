@@ -24,6 +24,8 @@ const TABLE = memory.data<f64>(
   16,
 );
 
+const TURN = memory.data<f64>([LN2]);
+
 /** e^-s / κ */
 const INVERSE = ASC_FEATURE_RELAXED_SIMD
   ? memory.data<f64>(
@@ -61,6 +63,11 @@ export abstract class Wide {
 
   @inline static log2e(): v128 {
     return Wide.constant(1);
+  }
+
+  /** The ln 2 that the exponentials amount to. */
+  @inline static turn(): v128 {
+    return v128.load64_splat(TURN);
   }
 
   @inline static one(): v128 {
@@ -208,7 +215,7 @@ export function inverse(x: f64, m: f32): f64 {
     Wide.inverse(
       f64x2.splat(v),
       bias,
-      f64x2.splat(LN2),
+      Wide.turn(),
       Wide.magic(),
       Wide.log2e(),
       Wide.coefficient(0),
