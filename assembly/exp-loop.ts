@@ -24,85 +24,36 @@ const PADDED = memory.data(32, 16);
 const RESULTS = memory.data(32, 16);
 const LAST = memory.data<i32>([0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1]);
 
-/** Σ e^x · 2^-m of up to a block of logits; NaN where an exponential is out of range. */
-export function block_sum(logits: usize, kind: i32, n: i32, m: f32): f64 {
-  const last = n & 7;
-  const sum = n < 8 ? 0 : sum_of_pairs(logits, kind, n - last, m);
-  if (last === 0) return sum;
-  return sum + sum_of_pairs(padded(logits + <usize>n * size_of(kind), kind, last, m), kind, 8, m);
-}
-
-function sum_of_pairs(logits: usize, kind: i32, n: i32, m: f32): f64 {
-  if (kind === FLOAT32) return exp_sum_loop<f32>(logits, n, m);
-  if (kind === FLOAT16) return exp_sum_loop<i16>(logits, n, m);
-  return exp_sum_loop<u16>(logits, n, m);
-}
-
-/** The same, and writes the exponentials to `out`. What waits of earlier rows is scaled by the way. */
+/**
+ * Σ e^x · 2^-m of up to a block of logits; NaN where an exponential is out of range. Unless `out` is 0 it writes the
+ * exponentials there, and what waits of earlier rows is scaled by the way.
+ */
 export function block_exp(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
   const last = n & 7;
-  const earlier = n < 8 ? 0 : take(n - last);
-  const sum = n < 8 ? 0 : exp_of_pairs(logits, kind, out, n - last, m, earlier === 0 ? 0 : out - earlier);
+  let sum: f64 = 0;
+  if (n >= 8) {
+    const earlier = out === 0 ? 0 : take(n - last);
+    sum = exp_of_pairs(logits, kind, out, n - last, m, earlier === 0 ? 0 : out - earlier);
+  }
   if (last === 0) return sum;
-  const rest = exp_of_pairs(padded(logits + <usize>n * size_of(kind), kind, last, m), kind, RESULTS, 8, m, 0);
-  store_last(out + ((<usize>n) << 2), last);
-  return sum + rest;
+  const to = out === 0 ? 0 : RESULTS;
+  sum += exp_of_pairs(padded(logits + <usize>n * size_of(kind), kind, last, m), kind, to, 8, m, 0);
+  if (out !== 0) store_last(out + ((<usize>n) << 2), last);
+  return sum;
 }
 
 function exp_of_pairs(logits: usize, kind: i32, out: usize, n: i32, m: f32, behind: usize): f64 {
-  if (kind === FLOAT32) return exp_loop<f32>(logits, out, n, m, behind);
-  if (kind === FLOAT16) return exp_loop<i16>(logits, out, n, m, behind);
-  return exp_loop<u16>(logits, out, n, m, behind);
+  if (kind === FLOAT32) {
+    return out === 0 ? exp_loop<f32, bool>(logits, 0, n, m, 0) : exp_loop<f32, f32>(logits, out, n, m, behind);
+  }
+  if (kind === FLOAT16) {
+    return out === 0 ? exp_loop<i16, bool>(logits, 0, n, m, 0) : exp_loop<i16, f32>(logits, out, n, m, behind);
+  }
+  return out === 0 ? exp_loop<u16, bool>(logits, 0, n, m, 0) : exp_loop<u16, f32>(logits, out, n, m, behind);
 }
 
-function exp_sum_loop<T>(logits: usize, n: i32, m: f32): f64 {
-  const places = Logits.places();
-  const scale = Logits.scale();
-  const size = sizeof<T>();
-  const log2e = Exp.log2e();
-  const ln2 = Exp.ln2();
-  const ln2Rest = Exp.ln2_rest();
-  const c4 = Exp.coefficient(4);
-  const c3 = Exp.coefficient(3);
-  const c2 = Exp.coefficient(2);
-  const c1 = Exp.coefficient(1);
-  const c0 = Exp.coefficient(0);
-  const bias = Exp.kept_bias(m);
-  const end = logits + <usize>n * size;
-  const zero = Lanes.zero();
-  let turns = zero;
-  let sum = zero;
-  do {
-    Lanes.touch<T>(logits);
-    const stop = min(logits + STRETCH * size, end);
-    let a = zero;
-    let b = zero;
-    let c = zero;
-    let d = zero;
-    do {
-      const v = v128.load(logits);
-      const u = Logits.upper<T>(v, places);
-      const l = Logits.lower<T>(v, logits);
-      const x = Logits.first<T>(u, l, scale);
-      const y = Logits.second<T>(u, l, scale);
-      const s = Exp.turns(x, bias, log2e);
-      turns = v128.or(turns, s);
-      const e = f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s));
-      const t = Exp.turns(y, bias, log2e);
-      turns = v128.or(turns, t);
-      const next = f32x4.add(d, Exp.add(e, Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)));
-      d = c;
-      c = b;
-      b = a;
-      a = next;
-      logits += 8 * size;
-    } while (logits < stop);
-    sum = f64x2.add(sum, Lanes.widen_sum(a, b, c, d));
-  } while (logits < end);
-  return Exp.is_right(turns) ? Lanes.sum_f64(sum) : NaN;
-}
-
-function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32, behind: usize): f64 {
+/** Of logits of type T. R is f32 where results are written, each so far before them multiplied by the way, else bool. */
+function exp_loop<T, R>(logits: usize, out: usize, n: i32, m: f32, behind: usize): f64 {
   const places = Logits.places();
   const scale = Logits.scale();
   const log2e = Exp.log2e();
@@ -138,20 +89,27 @@ function exp_loop<T>(logits: usize, out: usize, n: i32, m: f32, behind: usize): 
       const e = f32x4.mul(Exp.rest(x, s, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(s));
       const t = Exp.turns(y, bias, log2e);
       turns = v128.or(turns, t);
-      const f = f32x4.mul(Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t));
-      const next = f32x4.add(d, f32x4.add(e, f));
+      const rest = Exp.rest(y, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0);
+      let pair: v128;
+      if (isFloat<R>()) {
+        const f = f32x4.mul(rest, Exp.power(t));
+        pair = f32x4.add(e, f);
+        // Without an earlier row this is where the exponentials are written to next: to ask costs more than to do it.
+        const earlier = out - behind;
+        v128.store(earlier, f32x4.mul(v128.load(earlier), factor));
+        v128.store(earlier, f32x4.mul(v128.load(earlier, 16), factor), 16);
+        v128.store(out, e);
+        v128.store(out, f, 16);
+        out += 32;
+      } else {
+        pair = Exp.add(e, rest, Exp.power(t));
+      }
+      const next = f32x4.add(d, pair);
       d = c;
       c = b;
       b = a;
       a = next;
-      // Without an earlier row this is where the exponentials are written to next: to ask costs more than to do it.
-      const earlier = out - behind;
-      v128.store(earlier, f32x4.mul(v128.load(earlier), factor));
-      v128.store(earlier, f32x4.mul(v128.load(earlier, 16), factor), 16);
-      v128.store(out, e);
-      v128.store(out, f, 16);
       logits += 8 * size;
-      out += 32;
     } while (logits < stop);
     sum = f64x2.add(sum, Lanes.widen_sum(a, b, c, d));
   } while (logits < end);

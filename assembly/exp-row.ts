@@ -13,7 +13,7 @@
  * Which loop it was makes no difference to the bits.
  */
 import { drift, Exp, log_reference, reference, shift_of } from "./exp";
-import { block_exp, block_sum } from "./exp-loop";
+import { block_exp } from "./exp-loop";
 import { exchange, low_bits, mask_of, size_of, value_at, value_of } from "./half";
 import { FLOAT16, FLOAT32 } from "./kinds";
 import { Lanes } from "./lanes";
@@ -129,20 +129,16 @@ export function exp_from(logits: usize, kind: i32, out: usize, n: i32, m: f32, s
   for (; n > 0; n -= BLOCK, logits += stride, out += outStride) {
     const count = min(n, BLOCK);
     if (lean) {
-      const part = block_of(logits, kind, out, count, m);
+      const part = block_exp(logits, kind, out, count, m);
       if (part < Infinity) {
         sum += part;
         continue;
       }
       lean = be_wary();
     }
-    sum += block_of(clamped(logits, kind, count, shift, m), FLOAT32, out, count, m);
+    sum += block_exp(clamped(logits, kind, count, shift, m), FLOAT32, out, count, m);
   }
   return sum;
-}
-
-function block_of(logits: usize, kind: i32, out: usize, n: i32, m: f32): f64 {
-  return out === 0 ? block_sum(logits, kind, n, m) : block_exp(logits, kind, out, n, m);
 }
 
 /**

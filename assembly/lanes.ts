@@ -6,6 +6,7 @@ export const AHEAD: usize = 2048;
 
 const ZERO = memory.data(16, 16);
 const PLACE = memory.data(16, 16);
+const BUT_SIGN = memory.data<i32>([0x7fffffff]);
 
 /**
  * Loads, stores and horizontal steps that the rows share. A tail is the 1 to 3 floats behind the last whole vector: where
@@ -15,6 +16,11 @@ export abstract class Lanes {
   /** Zeros, to be kept where several are needed: each literal takes eighteen bytes of the binary. */
   @inline static zero(): v128 {
     return v128.load(ZERO);
+  }
+
+  /** All bits but the sign of four words, for loops. */
+  @inline static but_sign(): v128 {
+    return v128.load32_splat(BUT_SIGN);
   }
 
   /** A vector by way of memory: what V8 knows how to compute, it computes again in every iteration. */

@@ -7,7 +7,7 @@ import { LOG_KAPPA, unit_of } from "./exp";
 import { row_max, row_top } from "./exp-row";
 import { size_of } from "./half";
 import { FLOAT32 } from "./kinds";
-import { log_softmax_of_row, row_log_sum_exp, softmax_of_row, subtract_from } from "./log-softmax";
+import { log_softmax_of_row, row_log_sum_exp, softmax_of_row, subtract } from "./log-softmax";
 import {
   array_step,
   chunk,
@@ -187,7 +187,7 @@ function subtract_logarithms(logits: usize, kind: i32, logProbs: usize, classes:
     for (let row = 0; row < count; row++) {
       const q = (<usize>row) << 2;
       const to = row_place(logProbs, FLOAT32, row);
-      subtract_from(row_place(logits, kind, row), kind, to, classes, load<f32>(q, NUMBERS), load<f32>(q, RESTS));
+      subtract(row_place(logits, kind, row), kind, to, classes, load<f32>(q, NUMBERS), load<f32>(q, RESTS));
     }
     return;
   }

@@ -64,16 +64,27 @@ export function row_log_softmax(logits: usize, kind: i32, logProbs: usize, n: i3
   const shift = shift_of(max);
   const lse = log_of_sum(max, sum);
   const near = shift === 0 ? <f32>lse : shift;
-  subtract_from(logits, kind, logProbs, n, near, <f32>(shift === 0 ? lse - <f64>near : lse));
+  subtract(logits, kind, logProbs, n, near, <f32>(shift === 0 ? lse - <f64>near : lse));
 }
 
-/** min(x - near - rest, 0) */
-export function subtract_from(logits: usize, kind: i32, out: usize, n: i32, near: f32, rest: f32): void {
+/** min(x - near - rest, 0), two vectors a turn. */
+export function subtract(logits: usize, kind: i32, out: usize, n: i32, near: f32, rest: f32): void {
   if (kind !== FLOAT32) {
     widen(logits, kind, out, n);
     logits = out;
   }
-  subtract(logits, out, n, near, rest);
+  const a = f32x4.splat(near);
+  const b = f32x4.splat(rest);
+  const zero = Lanes.zero();
+  for (; n >= 8; n -= 8, logits += 32, out += 32) {
+    const x = f32x4.sub(f32x4.sub(v128.load(logits), a), b);
+    const y = f32x4.sub(f32x4.sub(v128.load(logits, 16), a), b);
+    v128.store(out, f32x4.pmin(x, zero));
+    v128.store(out, f32x4.pmin(y, zero), 16);
+  }
+  for (; n > 0; n -= 4, logits += 16, out += 16) {
+    Lanes.put(out, n, f32x4.pmin(f32x4.sub(f32x4.sub(v128.load(logits), a), b), zero));
+  }
 }
 
 /** `sum` + Σ (value - shift), in float64. */
@@ -125,22 +136,6 @@ export function row_softmax_backward(gradOutput: usize, probs: usize, grad: usiz
   }
   for (; n > 0; n--, gradOutput += 4, probs += 4, grad += 4) {
     store<f32>(grad, load<f32>(probs) * (load<f32>(gradOutput) - mean));
-  }
-}
-
-/** min(x - near - rest, 0), two vectors a turn. */
-function subtract(from: usize, to: usize, n: i32, near: f32, rest: f32): void {
-  const a = f32x4.splat(near);
-  const b = f32x4.splat(rest);
-  const zero = Lanes.zero();
-  for (; n >= 8; n -= 8, from += 32, to += 32) {
-    const x = f32x4.sub(f32x4.sub(v128.load(from), a), b);
-    const y = f32x4.sub(f32x4.sub(v128.load(from, 16), a), b);
-    v128.store(to, f32x4.pmin(x, zero));
-    v128.store(to, f32x4.pmin(y, zero), 16);
-  }
-  for (; n > 0; n -= 4, from += 16, to += 16) {
-    Lanes.put(to, n, f32x4.pmin(f32x4.sub(f32x4.sub(v128.load(from), a), b), zero));
   }
 }
 

@@ -19,8 +19,8 @@ const GRADIENTS = memory.data(4112, 16);
 const FACTORS = memory.data(4112, 16);
 const OFFSETS = memory.data(4112, 16);
 
-/** All but the sign, and 1: read ahead of loops. */
-const TABLE = memory.data<i32>([0x7fffffff, 1]);
+/** The last place: read ahead of loops. */
+const ONE = memory.data<i32>([1]);
 
 const MIN_NORMAL: f64 = 1.1754943508222875e-38;
 const MOST: f64 = 1e38;
@@ -33,8 +33,8 @@ const MIN_NORMAL_WORD: i32 = 0x38100000;
 export function compute_gradients(scales: usize, scaleStride: usize): bool {
   const one = Wide.one();
   const zero = Lanes.zero();
-  const sizeOf = v128.load32_splat(TABLE);
-  const last = v128.load32_splat(TABLE, 4);
+  const sizeOf = Lanes.but_sign();
+  const last = v128.load32_splat(ONE);
   let scale = v128.load64_splat(scales);
   let sizes = i32x4.splat(-1);
   for (let q: usize = 0; q < (<usize>count) << 2; q += 8) {
@@ -64,11 +64,7 @@ export function compute_gradients_of_terms(
 ): bool {
   const share = smoothing / <f64>classes;
   for (let q: usize = 0; q < (<usize>count) << 2; q += 4, scales += scaleStride) {
-    if (load<i32>(q, KEPT) >= 0) {
-      store<f32>(q, 0, FACTORS);
-      store<f32>(q, 0, GRADIENTS);
-      continue;
-    }
+    if (load<i32>(q, KEPT) >= 0) continue;
     const scale = load<f64>(scales);
     const odds = load<f64>(q << 1, ODDS);
     const weight = weight_of(weights, load<i32>(targets + q));
@@ -109,25 +105,26 @@ export function write_gradients(logits: usize, kind: i32, grad: usize, classes: 
     store<f32>(begin + load<u32>(q, AT + 12), load<f32>(q, GRADIENTS + 12));
   }
   for (; q < end; q += 4) store<f32>(begin + load<u32>(q, AT), load<f32>(q, GRADIENTS));
-  if (!ignores) return;
-  for (let q: usize = 0; q < end; q += 4) {
+  if (ignores) clear_ignored(begin, classes);
+}
+
+function clear_ignored(begin: usize, classes: i32): void {
+  for (let q: usize = 0; q < (<usize>count) << 2; q += 4) {
     if (load<i32>(q, KEPT)) continue;
-    for (let c = 0, to = begin + load<u32>(q, AT); c < classes; c++, to += classStride << 2) store<f32>(to, 0);
+    let to = begin + load<u32>(q, AT);
+    if (long) memory.fill(to, 0, (<usize>classes) << 2);
+    else for (let c = 0; c < classes; c++, to += classStride << 2) store<f32>(to, 0);
+    // Long rows are yet to be multiplied, and get a gradient of their own.
+    store<f32>(q, 1, FACTORS);
+    store<f32>(q, 0, GRADIENTS);
   }
 }
 
 /** Long rows have their exponentials in their places already; ignored ones become 0, which a factor of 1 leaves. */
 function let_gradients_wait(grad: usize, classes: i32): void {
-  if (ignores) {
-    for (let row = 0; row < count; row++) {
-      const q = (<usize>row) << 2;
-      if (load<i32>(q, KEPT)) continue;
-      memory.fill(row_place(grad, FLOAT32, row), 0, (<usize>classes) << 2);
-      store<f32>(q, 1, FACTORS);
-      store<f32>(q, 0, GRADIENTS);
-    }
-  }
-  let_wait(place(grad, 4, 0), count, classes, FACTORS, GRADIENTS, AT);
+  const begin = place(grad, 4, 0);
+  if (ignores) clear_ignored(begin, classes);
+  let_wait(begin, count, classes, FACTORS, GRADIENTS, AT);
 }
 
 function scale_and_offset(grad: usize, classes: i32): void {

@@ -29,12 +29,8 @@ const LARGEST_ODDS: i32 = 0x42700000;
 const LEAST_INVERSE: i32 = 0x3ad00000;
 const LARGEST_INVERSE: i32 = 0x3f700000;
 
-/** What loops need: read ahead of them. */
-const TABLE = memory.data<i32>([
-  0x7fffffff, // all but the sign
-  LEAST_ODDS,
-  LEAST_INVERSE,
-]);
+/** Read ahead of loops. */
+const LEAST = memory.data<i32>([LEAST_ODDS, LEAST_INVERSE]);
 
 /** 2^m / κ · e^-x_y, what sums are multiplied by to be odds. */
 export function invert_targets(): void {
@@ -48,7 +44,7 @@ export function invert_targets(): void {
 function invert(): bool {
   const ln2 = Wide.turn();
   const bias = Wide.bias(exponent);
-  const sizeOf = v128.load32_splat(TABLE);
+  const sizeOf = Lanes.but_sign();
   const magic = Wide.magic();
   const log2e = Wide.log2e();
   const k0 = Wide.coefficient(0);
@@ -76,8 +72,8 @@ function invert(): bool {
 export function compute_odds(): bool {
   // Bounds are powers of 2, and numbers in order of their upper words: what is in [a, b) is less than b - a above a as an
   // unsigned integer, and nothing else is, NaN included. The lower words are along for nothing.
-  const leastOdds = v128.load32_splat(TABLE, 4);
-  const leastInverse = v128.load32_splat(TABLE, 8);
+  const leastOdds = v128.load32_splat(LEAST);
+  const leastInverse = v128.load32_splat(LEAST, 4);
   let above = Lanes.zero();
   let inversesAbove = above;
   // Within all bounds, and later what neither losses nor gradients come of.

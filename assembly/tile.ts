@@ -98,7 +98,7 @@ export function tile_begin(row: i32, left: i32, classes: i32, inner: i32, stride
   const length = classes * stride;
   start = <usize>block * length + position;
   classStride = stride;
-  long = stride === 1 && inner === 1 && classes >= LONG;
+  long = stride === 1 && classes >= LONG;
   whole = long || (position === 0 && inner === stride && inner <= min(left, WIDEST) && length <= VALUES);
   along = whole && inner === 1;
   keeper = 0;

@@ -27,7 +27,7 @@ const LONG_VALUES = 32768;
 const LONG_RESULTS = 4096;
 
 /** From so many classes on rows that follow each other are long, for the kernels' tiles too: assembly/tile.ts. */
-export const LONG = 256;
+const LONG = 256;
 
 /** The fewest inner positions that are worth bringing to the scratch class by class. */
 const NARROWEST = 16;
