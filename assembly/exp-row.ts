@@ -241,7 +241,7 @@ export function widened(logits: usize, kind: i32, n: i32, shift: f32): usize {
 /** The same, clamped from below, in the place of their own. */
 function clamped(logits: usize, kind: i32, n: i32, shift: f32, m: f32): usize {
   let from = widened(logits, kind, n, shift);
-  const lowest = Exp.lowest(m);
+  const lowest = f32x4.splat(Exp.lowest(m));
   let to = WIDENED;
   for (; n > 0; n -= 4, from += 16, to += 16) v128.store(to, f32x4.pmax(v128.load(from), lowest));
   return WIDENED;

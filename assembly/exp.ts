@@ -136,8 +136,8 @@ export abstract class Exp {
   }
 
   /** Where x is clamped: there n - m is -127, and t, rounded from a quarter more, just 2. */
-  @inline static lowest(m: f32): v128 {
-    return f32x4.splat((m - <f32>126.75) * <f32>0.693147182);
+  @inline static lowest(m: f32): f32 {
+    return (m - <f32>126.75) * <f32>0.693147182;
   }
 
   /** t */

@@ -117,7 +117,7 @@ export function row_log_softmax_backward(gradOutput: usize, logProbs: usize, gra
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
   const bias = Lanes.kept(Exp.bias(0));
-  const lowest = Lanes.kept(Exp.lowest(0));
+  const lowest = Lanes.kept(f32x4.splat(Exp.lowest(0)));
   const highest = Lanes.kept(f32x4.splat(88));
   const total = Lanes.kept(f32x4.splat(<f32>(sum * INVERSE_KAPPA)));
   for (; n > 0; n -= 4, gradOutput += 16, logProbs += 16, grad += 16) {

@@ -36,9 +36,6 @@ const ROOM_ALONE: f32 = 22;
 /** FAR, and what a target may be away from the reference: 38 bits, and 40 more by its odds. */
 const FARTHER: f32 = 600;
 
-/** What takes the reference off logits, and between what they are clamped. */
-const RANGE = memory.data(48, 16);
-
 /** How many tiles in turn are clamped from the beginning, after one that had to be. */
 const WARINESS: i32 = 8;
 let wary: i32 = 0;
@@ -62,11 +59,7 @@ export function tile_expect(results: usize): void {
  */
 export function tile_refer(logit: f32, room: f32): void {
   const isNear = abs(logit) < (isAgain ? FARTHER : FAR);
-  const m = even_turns(isNear ? logit : 0) - HEADROOM - (isAgain ? ROOM_ALONE : room);
-  exponent = m;
-  v128.store(RANGE, Exp.bias(m));
-  v128.store(RANGE, Exp.lowest(m), 16);
-  v128.store(RANGE, f32x4.splat((m + REACH) * <f32>0.693147182), 32);
+  exponent = even_turns(isNear ? logit : 0) - HEADROOM - (isAgain ? ROOM_ALONE : room);
 }
 
 /** Takes the exponentials of the classes from `first` to `first + n`. */
@@ -91,8 +84,8 @@ export function tile_exp(logits: usize, kind: i32, first: i32, n: i32): void {
 
 /** Takes logits to the tile that are clamped to what is in range. */
 function clamp(from: usize, step: usize, n: i32): void {
-  const lowest = v128.load(RANGE, 16);
-  const highest = v128.load(RANGE, 32);
+  const lowest = f32x4.splat(Exp.lowest(exponent));
+  const highest = f32x4.splat((exponent + REACH) * <f32>0.693147182);
   const length = stretch_of(n);
   let tile = TILE;
   for (let k = stretches(n); k > 0; k--, from += step, tile += pitch) {
@@ -117,7 +110,7 @@ function exponentials(from: usize, step: usize, to: usize, n: i32, results: usiz
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
-  const bias = v128.load(RANGE);
+  const bias = Exp.kept_bias(exponent);
   const bytes = (<usize>stretch_of(n)) << 2;
   let turns = i32x4.splat(0);
   const end = Lanes.end_of_memory() - bytes;
@@ -138,7 +131,7 @@ function exponentials(from: usize, step: usize, to: usize, n: i32, results: usiz
     }
     for (; i < bytes; i += 16) {
       const left = <i32>(bytes - i) >> 2;
-      const x = left < 4 ? Lanes.load_tail(from + i, left, load<f32>(RANGE, 16)) : v128.load(from + i);
+      const x = left < 4 ? Lanes.load_tail(from + i, left, Exp.lowest(exponent)) : v128.load(from + i);
       const t = Exp.turns(x, bias, log2e);
       turns = v128.or(turns, t);
       v128.store(to + i, f32x4.mul(Exp.rest(x, t, bias, ln2, ln2Rest, c4, c3, c2, c1, c0), Exp.power(t)));
@@ -159,7 +152,7 @@ function exponentials_of<T>(from: usize, to: usize, n: i32): bool {
   const c2 = Exp.coefficient(2);
   const c1 = Exp.coefficient(1);
   const c0 = Exp.coefficient(0);
-  const bias = v128.load(RANGE);
+  const bias = Exp.kept_bias(exponent);
   const step = classStride << 1;
   const last = ((<usize>stretch_of(n)) << 2) - 32;
   let turns = i32x4.splat(0);

@@ -6,9 +6,9 @@ import { SUMS } from "./tile-sum";
 import { ASIDE, ignores, KEPT, OWN } from "./tile-targets";
 import { Wide } from "./wide";
 
-// One float64 a row: the odds against the target, with zeros behind the last up to 32 rows, and the inverse of the
+// One float64 a row: the odds against the target, with zeros behind the last up to eight rows, and the inverse of the
 // target's exponential.
-export const ODDS = memory.data(8448, 16);
+export const ODDS = memory.data(8208, 16);
 export const INVERSES = memory.data(8208, 16);
 
 /** Targets that are farther out count as NaN: float64 has no exponents for them, and some would look like others. */
@@ -74,19 +74,32 @@ export function compute_odds(): bool {
   // unsigned integer, and nothing else is, NaN included. The lower words are along for nothing.
   const leastOdds = v128.load32_splat(LEAST);
   const leastInverse = v128.load32_splat(LEAST, 4);
-  let above = Lanes.zero();
-  let inversesAbove = above;
-  // Within all bounds, and later what neither losses nor gradients come of.
+  const zero = Lanes.zero();
+  let above = zero;
+  let inversesAbove = zero;
   pass_over(512, 0.001953125);
-  for (let q: usize = 0; q < (<usize>count) << 3; q += 16) {
+  const end = (<usize>count) << 3;
+  let q: usize = 0;
+  for (; q + 8 < end; q += 16) {
     const inverse = v128.load(q, INVERSES);
     const odds = f64x2.mul(v128.load(q, SUMS), inverse);
     v128.store(q, odds, ODDS);
     above = i32x4.max_u(above, i32x4.sub(odds, leastOdds));
     inversesAbove = i32x4.max_u(inversesAbove, i32x4.sub(inverse, leastInverse));
   }
+  if (q < end) {
+    // The last of an odd number of rows is in both lanes: a loop that first made something of the other one, in halves of a
+    // vector that it then reads, would wait for that as long as for all else.
+    const inverse = v128.load64_splat(q, INVERSES);
+    const odds = f64x2.mul(v128.load64_splat(q, SUMS), inverse);
+    v128.store(q, v128.shuffle<i64>(odds, zero, 0, 2), ODDS);
+    v128.store(q, v128.shuffle<i64>(inverse, zero, 0, 2), INVERSES);
+    above = i32x4.max_u(above, i32x4.sub(odds, leastOdds));
+    inversesAbove = i32x4.max_u(inversesAbove, i32x4.sub(inverse, leastInverse));
+    q += 16;
+  }
   pass_over(0, 0);
-  for (let q = (<usize>count) << 3; q & 255; q += 8) store<f64>(q, 0, ODDS);
+  for (; q & 63; q += 16) v128.store(q, zero, ODDS);
   const isFar = v128.or(
     i32x4.ge_u(above, i32x4.splat(LARGEST_ODDS - LEAST_ODDS)),
     i32x4.ge_u(inversesAbove, i32x4.splat(LARGEST_INVERSE - LEAST_INVERSE)),
@@ -94,9 +107,8 @@ export function compute_odds(): bool {
   return (i64x2.bitmask(isFar) & 3) === 0;
 }
 
-/** Gives such numbers to rows that are ignored, and to what the last vector has too many. */
+/** Gives numbers to rows that are ignored: such as are within all bounds, and later what neither losses nor gradients come of. */
 function pass_over(sum: f64, inverse: f64): void {
-  if (count & 1) give((<usize>count) << 2, sum, inverse);
   if (!ignores) return;
   for (let q: usize = 0; q < (<usize>count) << 2; q += 4) if (load<i32>(q, KEPT) === 0) give(q, sum, inverse);
 }
