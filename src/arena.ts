@@ -20,9 +20,6 @@ export const BLOCK_ROWS = 1 << 13;
 /** The kinds' numbers, as assembly/kinds.ts has them. */
 export const KINDS: Readonly<Record<FloatKind, number>> = { float32: 0, float64: 1, float16: 2, bfloat16: 3 };
 
-/** So many targets are copied faster by a loop. */
-const FEW_TARGETS = 8;
-
 /** The bytes of an entry of the table of operands: four int32. */
 const OPERAND = 16;
 const OPERANDS = 7;
@@ -125,9 +122,26 @@ export class Arena {
     return scratch;
   }
 
+  /** The same of all values of a float32 array: a few of them are copied sooner by a loop. */
+  bringFloats(array: Float32Array, scratch: number, result?: number): number {
+    const { length } = array;
+    if (length >= FEW_VALUES) return this.bring(array, 0, length, scratch, result);
+    if (this.holds(array) && array.byteOffset !== result) return array.byteOffset;
+    const at = scratch >>> 2;
+    for (let i = 0; i < length; i++) this.#floats[at + i] = array[i] as number;
+    return scratch;
+  }
+
   /** Copies what was computed at `place` to where it belongs in `array`. Behind the scratch, it is there. */
   take(place: number, array: ResultArray, start: number, length: number): void {
     if (place < this.#end) array.set(this.#resultsAt(place, length, array.BYTES_PER_ELEMENT), start);
+  }
+
+  /** The same of all results in a float32 array. */
+  takeFloats(place: number, array: Float32Array): void {
+    const { length } = array;
+    if (length >= FEW_VALUES) this.take(place, array, 0, length);
+    else if (place < this.#end) for (let i = 0; i < length; i++) array[i] = this.#floats[(place >>> 2) + i] as number;
   }
 
   /** A view of results: the last one, if it is that again, for a view costs more than a copy of a hundred values. */
@@ -157,15 +171,18 @@ export class Arena {
 
   /** Where the targets of a block stand as int32. */
   bringTargets({ data, step }: Pick<ClassIndices, "data" | "step">, start: number, length: number): number {
+    if (step === 1 && data instanceof Int32Array) return this.bringIntegers(part(data, start, length));
     const at = this.#targets >>> 2;
-    if (!(data instanceof Int32Array)) {
-      for (let i = 0; i < length; i++) this.#integers[at + i] = data[(start + i) * step] as number;
-    } else if (step === 1 && length > FEW_TARGETS) {
-      this.#integers.set(part(data, start, length), at);
-    } else {
-      // The same loop once more: one that meets arrays of all kinds is slow for each of them.
-      for (let i = 0; i < length; i++) this.#integers[at + i] = data[(start + i) * step] as number;
-    }
+    for (let i = 0; i < length; i++) this.#integers[at + i] = data[(start + i) * step] as number;
+    return this.#targets;
+  }
+
+  /** The same of those of an Int32Array, all of them. */
+  bringIntegers(targets: Int32Array): number {
+    const { length } = targets;
+    const at = this.#targets >>> 2;
+    if (length >= FEW_VALUES) this.#integers.set(targets, at);
+    else for (let i = 0; i < length; i++) this.#integers[at + i] = targets[i] as number;
     return this.#targets;
   }
 

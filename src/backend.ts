@@ -1,4 +1,5 @@
 import type { Floats, ResultArray } from "./floats.js";
+import type { LossWithGrad } from "./reduction.js";
 
 /** What computes: the kernels in WebAssembly, or plain TypeScript. Arguments are validated before they get here. */
 export type BackendName = "wasm-relaxed-simd" | "wasm-simd" | "js";
@@ -101,10 +102,24 @@ export interface Backend {
   elementwise(loss: ElementwiseLoss, operands: Elementwise, gradient: ElementwiseGradient | undefined): number;
 
   allocate(length: number): Storage;
+
+  /** Nothing goes wrong without. */
+  readonly direct?: DirectCalls;
+}
+
+/** Calls of a short way, that check arguments for themselves: undefined where these are not for them. */
+export interface DirectCalls {
+  /** The mean, without options. */
+  crossEntropy(logits: unknown, targets: unknown): number | undefined;
+  crossEntropyWithGrad(
+    logits: unknown,
+    targets: unknown,
+    options: { out?: unknown } | undefined,
+  ): LossWithGrad<number, Float32Array> | undefined;
 }
 
 /** What of a backend works on rows. */
-export type RowEngine = Omit<Backend, "name" | "keptTargets" | "elementwise" | "allocate">;
+export type RowEngine = Omit<Backend, "name" | "keptTargets" | "elementwise" | "allocate" | "direct">;
 
 /** Class targets, for an engine that is given no others. */
 export function classesOf(targets: Targets): ClassIndices {

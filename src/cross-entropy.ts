@@ -84,6 +84,10 @@ export function crossEntropy(
   targets: ClassTargets | SoftTargets,
   options?: CrossEntropyOptions,
 ): number | ResultArray {
+  if (options === undefined) {
+    const loss = backend.direct?.crossEntropy(logits, targets);
+    if (loss !== undefined) return loss;
+  }
   checkOptions(options, OPTIONS);
   const call = prepare(backend, logits, targets, options);
   const { values, layout, reduction } = call;
@@ -100,6 +104,8 @@ export function crossEntropyWithGrad(
   targets: ClassTargets | SoftTargets,
   options?: CrossEntropyGradOptions,
 ): LossWithGrad {
+  const direct = backend.direct?.crossEntropyWithGrad(logits, targets, options);
+  if (direct !== undefined) return direct;
   checkOptions(options, GRAD_OPTIONS);
   const call = prepare(backend, logits, targets, options);
   const { values, layout, reduction, divisor } = call;
@@ -150,35 +156,11 @@ function prepare(
 ): Call {
   const values = readFloats("logits", logits);
   const raw = readTargets(targets);
-  if (isPlain(options) && !isSoft(raw)) return preparePlain(backend, values, raw);
   const reduction = checkReduction(options);
   const normalizer = checkNormalizer(options, reduction);
   return isSoft(raw)
     ? prepareSoft(values, raw, reduction, normalizer, options)
     : prepareClasses(backend, values, raw, reduction, normalizer, options);
-}
-
-/** Whether no option says anything of the loss or of the layout. */
-function isPlain(options: LossOptions | undefined): boolean {
-  if (options === undefined) return true;
-  return (
-    options.shape === undefined &&
-    options.axis === undefined &&
-    options.reduction === undefined &&
-    options.normalizer === undefined &&
-    options.weight === undefined &&
-    options.ignoreIndex === undefined &&
-    options.labelSmoothing === undefined &&
-    options.zLoss === undefined &&
-    options.softcap === undefined
-  );
-}
-
-/** What `prepareClasses` comes to then: a small call would feel it look for each of the options. */
-function preparePlain(backend: Backend, values: FloatValues, raw: RawTargets): Call {
-  const layout = layOutClasses("logits", values, raw.length, undefined);
-  const targets = checkTargets(raw, DEFAULT_IGNORE_INDEX, layout, backend);
-  return { values, layout, raw, targets, terms: PLAIN, reduction: "mean", divisor: targets.kept };
 }
 
 function prepareClasses(

@@ -1,5 +1,6 @@
 import { Arena, BLOCK_ROWS, LONGEST_ROW } from "./arena.js";
 import type { Backend, Layout, RowEngine, Targets, Terms } from "./backend.js";
+import { directCalls } from "./direct.js";
 import type { Floats, ResultArray } from "./floats.js";
 import { leanEngine } from "./lean.js";
 import { longRows } from "./long-rows.js";
@@ -93,6 +94,7 @@ export function wasmBackend(name: WasmName): Backend {
       return kept;
     },
     allocate: (length) => arena.allocate(length),
+    direct: directCalls(kernels, arena),
   };
 }
 

@@ -1,0 +1,135 @@
+import { type Arena, BLOCK_ROWS, BLOCK_VALUES, KINDS } from "./arena.js";
+import type { DirectCalls } from "./backend.js";
+import type { Kernels } from "./kernels.js";
+import { checkApart } from "./out.js";
+import { CoreTensor } from "./tensor.js";
+import { checkMemory } from "./tensor-like.js";
+
+const { float32 } = KINDS;
+/** More targets are sooner looked at by the kernels. */
+const FEW_TARGETS = 64;
+/** The class target that drops its row: among classes there is none. */
+const IGNORED = -1;
+
+/**
+ * Plain calls of few values, straight through to the kernels: float32 logits that make one block, a class for each row in
+ * an Int32Array, and no option but `out`. On the way of all other calls, which are read, checked, laid out and cut into
+ * blocks one after another, the loss of one row of ten logits takes 1.6 times as long. What is another call, or wrong in
+ * any way, has to go there: these return undefined then, and have written nothing.
+ */
+export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
+  /** Where the targets stand as int32; 0 where one of them is no class. */
+  const bringClasses = (targets: Int32Array, classes: number): number => {
+    const { length } = targets;
+    const place = arena.bringIntegers(targets);
+    if (length >= FEW_TARGETS) return kernels.kept_targets(place, length, classes, IGNORED) === length ? place : 0;
+    for (let i = 0; i < length; i++) {
+      const target = targets[i] as number;
+      if (target < 0 || target >= classes) return 0;
+    }
+    return place;
+  };
+
+  return {
+    crossEntropy(logits, targets) {
+      if (!(targets instanceof Int32Array)) return undefined;
+      const rows = targets.length;
+      const values = valuesOf(logits, rows);
+      if (values === undefined) return undefined;
+      checkMemory("targets", targets, targets.byteLength);
+
+      const classes = values.length / rows;
+      const y = bringClasses(targets, classes);
+      if (y === 0) return undefined;
+      const x = arena.bringFloats(values, arena.first);
+      const total = kernels.cross_entropy_forward_tile(
+        x,
+        float32,
+        y,
+        0,
+        0,
+        rows,
+        classes,
+        1,
+        1,
+        IGNORED,
+        0,
+        0,
+        0,
+        arena.third,
+      );
+      return total / rows;
+    },
+
+    crossEntropyWithGrad(logits, targets, options) {
+      if (!(targets instanceof Int32Array) || asksForMore(options)) return undefined;
+      const rows = targets.length;
+      const values = valuesOf(logits, rows);
+      if (values === undefined) return undefined;
+      checkMemory("targets", targets, targets.byteLength);
+
+      const classes = values.length / rows;
+      const y = bringClasses(targets, classes);
+      if (y === 0) return undefined;
+      const out = options?.out;
+      const grad = out === undefined ? new Float32Array(values.length) : resultsIn(out, values, targets);
+      if (grad === undefined) return undefined;
+      const dx = arena.place(grad, 0, arena.first);
+      const x = arena.bringFloats(values, arena.second, dx);
+      const total = kernels.cross_entropy_forward_backward_tile(
+        x,
+        float32,
+        y,
+        0,
+        arena.bringScales(1 / rows, 0, 1),
+        0,
+        dx,
+        rows,
+        classes,
+        1,
+        1,
+        IGNORED,
+        0,
+        0,
+        0,
+        0,
+        arena.third,
+      );
+      arena.takeFloats(dx, grad);
+      return { loss: total / rows, grad };
+    },
+  };
+}
+
+/** Logits of so many rows; undefined where they are none, or more than a block. */
+function valuesOf(logits: unknown, rows: number): Float32Array | undefined {
+  if (logits instanceof Float32Array) {
+    checkMemory("logits", logits, logits.byteLength);
+    return isBlock(logits.length, rows) ? logits : undefined;
+  }
+  if (!(logits instanceof CoreTensor)) return undefined;
+  const { data, sizes } = logits;
+  return sizes.length === 2 && sizes[0] === rows && isBlock(data.length, rows) ? data : undefined;
+}
+
+function isBlock(values: number, rows: number): boolean {
+  return values > 0 && values <= BLOCK_VALUES && rows <= BLOCK_ROWS && Number.isInteger(values / rows);
+}
+
+function asksForMore(options: unknown): boolean {
+  if (options === undefined) return false;
+  if (typeof options !== "object" || options === null) return true;
+  for (const name in options) if (name !== "out") return true;
+  return false;
+}
+
+/** Where one result a value goes; undefined where that is no place for them. */
+function resultsIn(out: unknown, values: Float32Array, targets: Int32Array): Float32Array | undefined {
+  const results = out instanceof CoreTensor ? out.data : out;
+  if (!(results instanceof Float32Array) || results.length !== values.length) return undefined;
+  checkMemory("out", results, results.byteLength);
+  // As many of one kind from one place on are the same values, or apart.
+  if (results.byteOffset !== values.byteOffset) checkApart(results, "logits", values);
+  checkApart(results, "targets", targets);
+  return results;
+}

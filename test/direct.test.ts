@@ -1,0 +1,124 @@
+/**
+ * Plain calls of few values go a way of their own: to the same bits as the way of all others, which any option of the loss
+ * leads to, and whatever is not plain about a call it is taken as there.
+ */
+
+import { describe, expect, it, vi } from "vitest";
+import { type Core, createCore, type Tensor } from "../src/index.js";
+import { availableBackends, describeBackends } from "./backends.js";
+import { below, mulberry32, normal } from "./inputs.js";
+
+/** One value and few, loops' ends, as many targets as the kernels look at, and the last of a block and one more. */
+const SHAPES = [
+  [1, 1],
+  [1, 10],
+  [3, 7],
+  [2, 31],
+  [31, 1],
+  [32, 10],
+  [63, 5],
+  [64, 5],
+  [8192, 4],
+  [8193, 4],
+  [1, 32_768],
+  [1, 32_769],
+  [32, 1024],
+] as const;
+
+/** On the way of all others. */
+const MEAN = { reduction: "mean" } as const;
+
+function bits(values: Float32Array): Buffer {
+  return Buffer.from(values.slice().buffer);
+}
+
+describeBackends("a plain call", (core) => {
+  it.each(SHAPES)("comes to the same as any other, %i × %i", (rows, classes) => {
+    const random = mulberry32(rows * classes);
+    const logits = Float32Array.from({ length: rows * classes }, () => 4 * normal(random));
+    const targets = Int32Array.from({ length: rows }, () => below(random, classes));
+    const expected = core.crossEntropyWithGrad(logits, targets, MEAN);
+
+    const given = new Float32Array(logits.length);
+    const inPlace = logits.slice();
+    const x = tensorOf(core, rows, classes, logits);
+    const apart = core.tensor([rows, classes]);
+    for (const { loss, grad } of [
+      core.crossEntropyWithGrad(logits, targets),
+      core.crossEntropyWithGrad(logits, targets, { out: given }),
+      core.crossEntropyWithGrad(inPlace, targets, { out: inPlace }),
+      core.crossEntropyWithGrad(x, targets),
+      core.crossEntropyWithGrad(x, targets, { out: apart }),
+      core.crossEntropyWithGrad(logits, targets, { out: apart }),
+      core.crossEntropyWithGrad(x, targets, { out: given }),
+      core.crossEntropyWithGrad(x, targets, { out: x }),
+    ]) {
+      expect(loss).toBe(expected.loss);
+      expect(bits(grad).equals(bits(expected.grad))).toBe(true);
+    }
+    x.data.set(logits);
+    expect(core.crossEntropy(logits, targets)).toBe(core.crossEntropy(logits, targets, MEAN));
+    expect(core.crossEntropy(x, targets)).toBe(core.crossEntropy(logits, targets, MEAN));
+    x.dispose();
+    apart.dispose();
+  });
+
+  it.each([
+    ["a row is ignored", Int32Array.of(-100, 1)],
+    ["all rows are", Int32Array.of(-100, -100)],
+    ["targets are bytes", Uint8Array.of(2, 1)],
+  ])("is one of the others where %s", (_, targets) => {
+    const logits = Float32Array.of(1, 2, 3, 4, 5, 6);
+    const { loss, grad } = core.crossEntropyWithGrad(logits, targets);
+    const expected = core.crossEntropyWithGrad(logits, targets, MEAN);
+    expect(loss).toBe(expected.loss);
+    expect(core.crossEntropy(logits, targets)).toBe(expected.loss);
+    expect(grad).toEqual(expected.grad);
+  });
+
+  it("takes a tensor as it lies", () => {
+    const x = tensorOf(core, 2, 3, Float32Array.of(1, 2, 3, 4, 5, 6));
+    expect(() => core.crossEntropy(x, Int32Array.of(0, 1, 1))).toThrow("targets: expected 2 values");
+    expect(core.crossEntropy(x, Int32Array.of(0, 1))).toBe(core.crossEntropy(x.data, Int32Array.of(0, 1)));
+    x.dispose();
+  });
+
+  it.each([
+    ["targets[1]: expected a class in [0, 3) or ignoreIndex -100, got 3", Int32Array.of(0, 3), undefined],
+    ["targets[0]: expected a class in [0, 3) or ignoreIndex -100, got -1", Int32Array.of(-1, 0), undefined],
+    ["logits: expected a multiple of 4 values", new Int32Array(4), undefined],
+    ["out: expected 6 values, got 5", Int32Array.of(0, 1), { out: new Float32Array(5) }],
+    ["options: expected an object, got null", Int32Array.of(0, 1), null],
+  ])("is refused as any other: %s", (message, targets, options) => {
+    const logits = Float32Array.of(1, 2, 3, 4, 5, 6);
+    expect(() => core.crossEntropyWithGrad(logits, targets, options as undefined)).toThrow(message);
+  });
+
+  it("writes nothing where targets are in the way, or are no classes", () => {
+    const memory = new ArrayBuffer(64);
+    const out = new Float32Array(memory, 0, 6);
+    const logits = new Float32Array(6);
+    expect(() => core.crossEntropyWithGrad(logits, new Int32Array(memory, 0, 2), { out })).toThrow("memory apart");
+    expect(() => core.crossEntropyWithGrad(logits, new Int32Array(memory, 20, 2), { out })).toThrow("memory apart");
+    expect(() => core.crossEntropyWithGrad(new Float32Array(memory, 4, 6), Int32Array.of(0, 1), { out })).toThrow();
+    expect(() => core.crossEntropyWithGrad(logits, Int32Array.of(0, 9), { out })).toThrow("targets[1]");
+    expect(out).toEqual(new Float32Array(6));
+  });
+});
+
+describe.each(availableBackends)("a core that checks %s", (backend) => {
+  it("checks plain calls too", () => {
+    const core = createCore({ backend, crossCheck: true });
+    const exp = vi.spyOn(Math, "exp");
+    core.crossEntropy(Float32Array.of(1, 2), Int32Array.of(0));
+    expect(exp).toHaveBeenCalled();
+    exp.mockRestore();
+    core.dispose();
+  });
+});
+
+function tensorOf(core: Core, rows: number, classes: number, values: Float32Array): Tensor {
+  const tensor = core.tensor([rows, classes]);
+  tensor.data.set(values);
+  return tensor;
+}
