@@ -198,6 +198,19 @@ export type WideKernels = {
     softcap: number,
     total: number,
   ): number;
+  cross_entropy_soft_rows(
+    logits: number,
+    soft: number,
+    scales: number,
+    scaleStride: number,
+    losses: number,
+    grad: number,
+    rows: number,
+    classes: number,
+    smoothing: number,
+    zLoss: number,
+    total: number,
+  ): number;
   binary_cross_entropy: WideElementwise;
   binary_cross_entropy_with_logits: WideElementwise;
   kl_divergence: WideElementwise;

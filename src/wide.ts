@@ -3,6 +3,7 @@ import type { Elementwise, ElementwiseGradient, ElementwiseLoss, Layout, RowEngi
 import { type Block, blocksOf, bringBlock, placeBlock, takeBlock } from "./blocks.js";
 import type { Floats, ResultArray } from "./floats.js";
 import type { WideKernels } from "./kernels.js";
+import { isForSoftRows, softRows } from "./soft-rows.js";
 
 export interface WideEngine extends RowEngine {
   elementwise(loss: ElementwiseLoss, operands: Elementwise, gradient: ElementwiseGradient | undefined): number;
@@ -13,7 +14,8 @@ const ELEMENTS = BLOCK_VALUES / 2;
 const OPERAND_BYTES = ELEMENTS * 8;
 
 /**
- * The kernels that compute in float64 lanes, on numbers of every kind: whatever the lean ones do not do. Each array has a
+ * The kernels that compute in float64 lanes, on numbers of every kind: whatever the lean ones do not do, and what is not for
+ * `softRows`. Each array has a
  * scratch of its own, since their kinds differ.
  */
 export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
@@ -70,7 +72,11 @@ export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
     softmaxBackward: (gradOutput, probs, grad, layout) =>
       backward("softmax_backward_wide", gradOutput, probs, grad, layout),
 
-    crossEntropy(logits, targets, { weight, labelSmoothing, zLoss, softcap = 0 }, losses, layout) {
+    crossEntropy(logits, targets, terms, losses, layout) {
+      if ("soft" in targets && isForSoftRows(logits, targets.soft, terms, layout)) {
+        return softRows(kernels, arena, logits, targets.soft, terms, 0, losses, undefined, layout);
+      }
+      const { weight, labelSmoothing, zLoss, softcap = 0 } = terms;
       const kind = KINDS[logits.kind];
       const resultKind = logits.kind === "float64" ? KINDS.float64 : KINDS.float32;
       const w = arena.bringWeights(weight);
@@ -125,6 +131,9 @@ export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
     },
 
     crossEntropyBackward(logits, targets, terms, scales, losses, grad, layout) {
+      if ("soft" in targets && isForSoftRows(logits, targets.soft, terms, layout)) {
+        return softRows(kernels, arena, logits, targets.soft, terms, scales, losses, grad, layout);
+      }
       const { weight, labelSmoothing, zLoss, softcap = 0 } = terms;
       const kind = KINDS[logits.kind];
       const resultKind = kindOfResults(grad);

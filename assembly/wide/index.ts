@@ -1,5 +1,5 @@
 /**
- * The whole ABI of the wide engine: every kernel in float64, on arrays of any kind, in a memory that another module
+ * The whole ABI of the wide engine: every kernel but one in float64, on arrays of any kind, in a memory that another module
  * made. Pointers are byte offsets into it; `kind` and `resultKind` are those of kinds.ts, results being float32 or
  * float64. How rows lie is in tile.ts, what losses are in cross-entropy.ts, and how operands of elements are described in
  * elements.ts. Targets are int32, weights, scales and sums float64. No kernel allocates, and none writes to an input
@@ -20,4 +20,5 @@ export {
   softmax_backward_wide,
   softmax_wide,
 } from "./log-softmax";
+export { cross_entropy_soft_rows } from "./soft-rows";
 export { take_lost } from "./sum";
