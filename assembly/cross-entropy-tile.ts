@@ -36,7 +36,7 @@ import { finish } from "./waiting";
  *
  * Returns `total` plus the losses.
  */
-export function cross_entropy_forward_tile(
+export function cross_entropy_forward(
   logits: usize,
   kind: i32,
   targets: usize,
@@ -72,7 +72,7 @@ export function cross_entropy_forward_tile(
 }
 
 /** The same, and with it the gradient of Σ scale · loss, in `grad`, which is apart from the logits. */
-export function cross_entropy_forward_backward_tile(
+export function cross_entropy_forward_backward(
   logits: usize,
   kind: i32,
   targets: usize,

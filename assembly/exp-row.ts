@@ -121,6 +121,13 @@ function exp_under(logits: usize, kind: i32, out: usize, n: i32, max: f32, sum: 
   return exp_from(logits, kind, out, n, reference(max), shift_of(max), sum);
 }
 
+/** How far from the logits that are summed results will be written; 0 for nowhere. */
+let later: usize = 0;
+
+export function expect_results(distance: usize): void {
+  later = distance;
+}
+
 /** The same relative to 2^m, of logits less a shift; and writes the exponentials to `out`, apart from them, unless it is 0. */
 export function exp_from(logits: usize, kind: i32, out: usize, n: i32, m: f32, shift: f32, sum: f64): f64 {
   const stride = <usize>BLOCK * size_of(kind);
@@ -129,14 +136,14 @@ export function exp_from(logits: usize, kind: i32, out: usize, n: i32, m: f32, s
   for (; n > 0; n -= BLOCK, logits += stride, out += outStride) {
     const count = min(n, BLOCK);
     if (lean) {
-      const part = block_exp(logits, kind, out, count, m);
+      const part = block_exp(logits, kind, out, count, m, later);
       if (part < Infinity) {
         sum += part;
         continue;
       }
       lean = be_wary();
     }
-    sum += block_exp(clamped(logits, kind, count, shift, m), FLOAT32, out, count, m);
+    sum += block_exp(clamped(logits, kind, count, shift, m), FLOAT32, out, count, m, 0);
   }
   return sum;
 }

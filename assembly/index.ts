@@ -18,7 +18,7 @@ export {
   target_gradient,
   target_loss,
 } from "./cross-entropy";
-export { cross_entropy_forward_backward_tile, cross_entropy_forward_tile } from "./cross-entropy-tile";
+export { cross_entropy_forward, cross_entropy_forward_backward } from "./cross-entropy-tile";
 export { is_fused } from "./exp";
 export { is_settled, row_exp_scaled, row_exp_sum, row_max, row_top } from "./exp-row";
 export { exchange, mask_of, value_of } from "./half";
@@ -33,6 +33,6 @@ export {
   softmax_backward,
   softmax_factor,
 } from "./log-softmax";
-export { log_softmax_forward_tile, log_sum_exp_forward_tile, softmax_forward_tile } from "./log-softmax-tile";
+export { log_softmax_forward, log_sum_exp_forward, softmax_forward } from "./log-softmax-tile";
 export { heap_base } from "./memory";
 export { kept_targets } from "./targets";

@@ -37,7 +37,7 @@ import { Wide } from "./wide";
 const NUMBERS = memory.data(4112, 16);
 const RESTS = memory.data(4112, 16);
 
-export function log_sum_exp_forward_tile(
+export function log_sum_exp_forward(
   logits: usize,
   kind: i32,
   lse: usize,
@@ -69,7 +69,7 @@ export function log_sum_exp_forward_tile(
   }
 }
 
-export function log_softmax_forward_tile(
+export function log_softmax_forward(
   logits: usize,
   kind: i32,
   logProbs: usize,
@@ -96,7 +96,7 @@ export function log_softmax_forward_tile(
   }
 }
 
-export function softmax_forward_tile(
+export function softmax_forward(
   logits: usize,
   kind: i32,
   probs: usize,

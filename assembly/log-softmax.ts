@@ -76,11 +76,15 @@ export function subtract(logits: usize, kind: i32, out: usize, n: i32, near: f32
   const a = f32x4.splat(near);
   const b = f32x4.splat(rest);
   const zero = Lanes.zero();
-  for (; n >= 8; n -= 8, logits += 32, out += 32) {
+  for (; n >= 16; n -= 16, logits += 64, out += 64) {
     const x = f32x4.sub(f32x4.sub(v128.load(logits), a), b);
     const y = f32x4.sub(f32x4.sub(v128.load(logits, 16), a), b);
+    const z = f32x4.sub(f32x4.sub(v128.load(logits, 32), a), b);
+    const w = f32x4.sub(f32x4.sub(v128.load(logits, 48), a), b);
     v128.store(out, f32x4.pmin(x, zero));
     v128.store(out, f32x4.pmin(y, zero), 16);
+    v128.store(out, f32x4.pmin(z, zero), 32);
+    v128.store(out, f32x4.pmin(w, zero), 48);
   }
   for (; n > 0; n -= 4, logits += 16, out += 16) {
     Lanes.put(out, n, f32x4.pmin(f32x4.sub(f32x4.sub(v128.load(logits), a), b), zero));

@@ -44,7 +44,7 @@ let wary: i32 = 0;
 export let exponent: f32 = 0;
 
 /** Where results will be written once the sums are known, 0 for nowhere. */
-let expected: usize = 0;
+export let expected: usize = 0;
 
 /** Begins a call. */
 export function tile_expect(results: usize): void {

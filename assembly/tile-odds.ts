@@ -77,28 +77,28 @@ export function compute_odds(): bool {
   const zero = Lanes.zero();
   let above = zero;
   let inversesAbove = zero;
-  pass_over(512, 0.001953125);
-  const end = (<usize>count) << 3;
+  pass_over(512);
+  const last = (<usize>(count - 1)) << 3;
+  const isOdd = (count & 1) !== 0;
+  // The last of an odd number of rows stands in for one more. Vectors are written as such: half of one would not be in the
+  // cache yet when it is read, which takes longer than all else here.
+  if (isOdd) {
+    v128.store(last, v128.load64_splat(last, SUMS), SUMS);
+    v128.store(last, v128.load64_splat(last, INVERSES), INVERSES);
+  }
   let q: usize = 0;
-  for (; q + 8 < end; q += 16) {
+  for (; q <= last; q += 16) {
     const inverse = v128.load(q, INVERSES);
     const odds = f64x2.mul(v128.load(q, SUMS), inverse);
     v128.store(q, odds, ODDS);
     above = i32x4.max_u(above, i32x4.sub(odds, leastOdds));
     inversesAbove = i32x4.max_u(inversesAbove, i32x4.sub(inverse, leastInverse));
   }
-  if (q < end) {
-    // The last of an odd number of rows is in both lanes: a loop that first made something of the other one, in halves of a
-    // vector that it then reads, would wait for that as long as for all else.
-    const inverse = v128.load64_splat(q, INVERSES);
-    const odds = f64x2.mul(v128.load64_splat(q, SUMS), inverse);
-    v128.store(q, v128.shuffle<i64>(odds, zero, 0, 2), ODDS);
-    v128.store(q, v128.shuffle<i64>(inverse, zero, 0, 2), INVERSES);
-    above = i32x4.max_u(above, i32x4.sub(odds, leastOdds));
-    inversesAbove = i32x4.max_u(inversesAbove, i32x4.sub(inverse, leastInverse));
-    q += 16;
+  if (isOdd) {
+    v128.store(last, v128.load64_zero(last, ODDS), ODDS);
+    v128.store(last, v128.load64_zero(last, INVERSES), INVERSES);
   }
-  pass_over(0, 0);
+  pass_over(0);
   for (; q & 63; q += 16) v128.store(q, zero, ODDS);
   const isFar = v128.or(
     i32x4.ge_u(above, i32x4.splat(LARGEST_ODDS - LEAST_ODDS)),
@@ -107,16 +107,16 @@ export function compute_odds(): bool {
   return (i64x2.bitmask(isFar) & 3) === 0;
 }
 
-/** Gives numbers to rows that are ignored: such as are within all bounds, and later what neither losses nor gradients come of. */
-function pass_over(sum: f64, inverse: f64): void {
+/** Gives numbers to rows that are ignored: of 512 such as are within all bounds, of 0 what neither losses nor gradients come of. */
+function pass_over(sum: f64): void {
   if (!ignores) return;
-  for (let q: usize = 0; q < (<usize>count) << 2; q += 4) if (load<i32>(q, KEPT) === 0) give(q, sum, inverse);
+  for (let q: usize = 0; q < (<usize>count) << 2; q += 4) if (load<i32>(q, KEPT) === 0) give(q, sum);
 }
 
 /** Without odds nothing is lost by a row, and without an inverse its exponentials are multiplied by 0. */
-function give(q: usize, sum: f64, inverse: f64): void {
+function give(q: usize, sum: f64): void {
   store<f64>(q << 1, sum, SUMS);
-  store<f64>(q << 1, inverse, INVERSES);
+  store<f64>(q << 1, sum * 3.814697265625e-6, INVERSES); // 2^-9 of 512
   store<f64>(q << 1, 0, ODDS);
 }
 
@@ -134,6 +134,6 @@ export function set_aside(): void {
     store<i32>(q, isDone ? DONE : isNear ? HOPELESS : 0, STATES);
     if (isDone) continue;
     store<i32>(q, ASIDE, KEPT);
-    give(q, 0, 0);
+    give(q, 0);
   }
 }

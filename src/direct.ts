@@ -42,7 +42,7 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
       const y = bringClasses(targets, classes);
       if (y === 0) return undefined;
       const x = arena.bringFloats(values, arena.first);
-      const total = kernels.cross_entropy_forward_tile(
+      const total = kernels.cross_entropy_forward(
         x,
         float32,
         y,
@@ -76,7 +76,7 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
       if (grad === undefined) return undefined;
       const dx = arena.place(grad, 0, arena.first);
       const x = arena.bringFloats(values, arena.second, dx);
-      const total = kernels.cross_entropy_forward_backward_tile(
+      const total = kernels.cross_entropy_forward_backward(
         x,
         float32,
         y,

@@ -19,10 +19,10 @@ export type Kernels = {
   log_softmax_backward: Backward;
   softmax_backward: Backward;
   kept_targets(targets: number, n: number, classes: number, ignoreIndex: number): number;
-  log_sum_exp_forward_tile: ForwardTile;
-  log_softmax_forward_tile: ForwardTile;
-  softmax_forward_tile: ForwardTile;
-  cross_entropy_forward_tile(
+  log_sum_exp_forward: ForwardTile;
+  log_softmax_forward: ForwardTile;
+  softmax_forward: ForwardTile;
+  cross_entropy_forward(
     logits: number,
     kind: number,
     targets: number,
@@ -38,7 +38,7 @@ export type Kernels = {
     total: number,
     spare: number,
   ): number;
-  cross_entropy_forward_backward_tile(
+  cross_entropy_forward_backward(
     logits: number,
     kind: number,
     targets: number,

@@ -11,7 +11,7 @@ import type { Kernels } from "./kernels.js";
  */
 export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
   const forward = (
-    name: "log_softmax_forward_tile" | "softmax_forward_tile",
+    name: "log_softmax_forward" | "softmax_forward",
     x: Floats,
     y: ResultArray,
     layout: Layout,
@@ -54,13 +54,13 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
         const { row, rows, classes, inner, stride } = block;
         const to = arena.place(lse, row, arena.rowValues);
         const from = bringBlock(arena, x.data, block, arena.first);
-        kernels.log_sum_exp_forward_tile(from, kind, to, rows, classes, inner, stride, arena.third);
+        kernels.log_sum_exp_forward(from, kind, to, rows, classes, inner, stride, arena.third);
         arena.take(to, lse, row, rows);
       }
     },
 
-    logSoftmax: (x, logProbs, layout) => forward("log_softmax_forward_tile", x, logProbs, layout),
-    softmax: (x, probs, layout) => forward("softmax_forward_tile", x, probs, layout),
+    logSoftmax: (x, logProbs, layout) => forward("log_softmax_forward", x, logProbs, layout),
+    softmax: (x, probs, layout) => forward("softmax_forward", x, probs, layout),
     logSoftmaxBackward: (gradOutput, logProbs, grad, layout) =>
       backward("log_softmax_backward", gradOutput, logProbs, grad, layout),
     softmaxBackward: (gradOutput, probs, grad, layout) => backward("softmax_backward", gradOutput, probs, grad, layout),
@@ -77,7 +77,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
         // Of one class there are as many losses as logits: they may be asked for in the same place.
         const x = bringBlock(arena, logits.data, block, arena.first, to);
         const y = arena.bringTargets(classTargets, row, rows);
-        total = kernels.cross_entropy_forward_tile(
+        total = kernels.cross_entropy_forward(
           x,
           kind,
           y,
@@ -112,7 +112,7 @@ export function leanEngine(kernels: Kernels, arena: Arena): RowEngine {
         const y = arena.bringTargets(classTargets, row, rows);
         const s = arena.bringScales(scales, row, rows);
         const to = placeLosses(losses, block);
-        total = kernels.cross_entropy_forward_backward_tile(
+        total = kernels.cross_entropy_forward_backward(
           x,
           kind,
           y,

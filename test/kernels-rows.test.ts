@@ -106,23 +106,8 @@ function lossesOf(kernels: Kernels, scratch: Scratch, logits: Logits, terms: Ter
   const s = scratch.put(scales);
   const [a, b] = [scratch.put(new Float32Array(rows)), scratch.put(new Float32Array(rows))];
   const dx = scratch.put(new Float32Array(rows * classes));
-  const first = kernels.cross_entropy_forward_tile(
-    x,
-    kind,
-    y,
-    w,
-    a,
-    rows,
-    classes,
-    1,
-    1,
-    IGNORED,
-    smoothing,
-    zLoss,
-    0,
-    0,
-  );
-  const second = kernels.cross_entropy_forward_backward_tile(
+  const first = kernels.cross_entropy_forward(x, kind, y, w, a, rows, classes, 1, 1, IGNORED, smoothing, zLoss, 0, 0);
+  const second = kernels.cross_entropy_forward_backward(
     x,
     kind,
     y,
@@ -305,12 +290,12 @@ describe.each(binaries)("cross-entropy of rows in $name", ({ kernels }) => {
         scratch.clear();
         const x = scratch.put(batch.logits);
         const [lse, out] = [scratch.put(new Float32Array(7)), scratch.put(new Float32Array(7 * classes))];
-        kernels.log_sum_exp_forward_tile(x, FLOAT32, lse, 7, classes, 1, 1, 0);
+        kernels.log_sum_exp_forward(x, FLOAT32, lse, 7, classes, 1, 1, 0);
         expectClose(`lse ${batch.name}`, scratch.floats(lse, 7), logSumExp(batch.logits, classes), 1, logSums);
-        kernels.log_softmax_forward_tile(x, FLOAT32, out, 7, classes, 1, 1, 0);
+        kernels.log_softmax_forward(x, FLOAT32, out, 7, classes, 1, 1, 0);
         const logProbs = scratch.floats(out, 7 * classes);
         expectClose(batch.name, logProbs, logSoftmax(batch.logits, classes), classes, logProbabilities);
-        kernels.softmax_forward_tile(x, FLOAT32, out, 7, classes, 1, 1, 0);
+        kernels.softmax_forward(x, FLOAT32, out, 7, classes, 1, 1, 0);
         const probs = scratch.floats(out, 7 * classes);
         expectClose(batch.name, probs, softmax(batch.logits, classes), classes, probabilities);
         expect(scratch.intact).toBe(true);
@@ -442,11 +427,11 @@ function resultsOf(
   const x = scratch.put(values);
   const lse = scratch.put(new Float32Array(rows));
   const out = scratch.put(new Float32Array(rows * classes));
-  kernels.log_sum_exp_forward_tile(x, kind, lse, rows, classes, 1, 1, 0);
+  kernels.log_sum_exp_forward(x, kind, lse, rows, classes, 1, 1, 0);
   results.logSumExp = scratch.floats(lse, rows);
-  kernels.log_softmax_forward_tile(x, kind, out, rows, classes, 1, 1, 0);
+  kernels.log_softmax_forward(x, kind, out, rows, classes, 1, 1, 0);
   results.logSoftmax = scratch.floats(out, rows * classes);
-  kernels.softmax_forward_tile(x, kind, out, rows, classes, 1, 1, 0);
+  kernels.softmax_forward(x, kind, out, rows, classes, 1, 1, 0);
   results.softmax = scratch.floats(out, rows * classes);
   expect(scratch.intact).toBe(true);
   return results;
@@ -625,16 +610,16 @@ describe.each(binaries)("logits of 16 bits in $name", ({ kernels }) => {
       inSegments((segment, count) => {
         total = kernels.row_exp_sum(segment, kind, count, max, total);
       });
-      kernels.log_sum_exp_forward_tile(x, kind, lse, 1, classes, 1, 1, 0);
+      kernels.log_sum_exp_forward(x, kind, lse, 1, classes, 1, 1, 0);
       expect(Math.fround(kernels.log_sum_exp_of(max, total))).toBe(scratch.floats(lse, 1)[0]);
 
-      kernels.log_softmax_forward_tile(x, kind, out, 1, classes, 1, 1, 0);
+      kernels.log_softmax_forward(x, kind, out, 1, classes, 1, 1, 0);
       const logProbs = scratch.floats(out, classes);
       inSegments((segment, count, from) => kernels.row_log_softmax(segment, kind, out + 4 * from, count, max, total));
       expectSameBits("log-softmax", scratch.floats(out, classes), logProbs);
 
       const factor = kernels.softmax_factor(total);
-      kernels.softmax_forward_tile(x, kind, out, 1, classes, 1, 1, 0);
+      kernels.softmax_forward(x, kind, out, 1, classes, 1, 1, 0);
       const probs = scratch.floats(out, classes);
       inSegments((segment, count, from) =>
         kernels.row_exp_scaled(segment, kind, out + 4 * from, count, max, factor, 0),

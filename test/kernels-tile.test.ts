@@ -10,11 +10,11 @@ import { expectClose, expectSameBits, float32Ulp } from "./tolerances.js";
 interface Kernels {
   readonly memory: WebAssembly.Memory;
   heap_base(): number;
-  log_sum_exp_forward_tile(...args: number[]): void;
-  log_softmax_forward_tile(...args: number[]): void;
-  softmax_forward_tile(...args: number[]): void;
-  cross_entropy_forward_tile(...args: number[]): number;
-  cross_entropy_forward_backward_tile(...args: number[]): number;
+  log_sum_exp_forward(...args: number[]): void;
+  log_softmax_forward(...args: number[]): void;
+  softmax_forward(...args: number[]): void;
+  cross_entropy_forward(...args: number[]): number;
+  cross_entropy_forward_backward(...args: number[]): number;
 }
 
 const FLOAT32 = 0;
@@ -118,16 +118,7 @@ class Calls {
     const x = this.#input(input);
     const lse = this.#output(outer * inner);
     const spare = this.#output(2 * classes);
-    this.#kernels.log_sum_exp_forward_tile(
-      x,
-      input.kind,
-      lse.place,
-      outer * inner,
-      classes,
-      inner,
-      stride,
-      spare.place,
-    );
+    this.#kernels.log_sum_exp_forward(x, input.kind, lse.place, outer * inner, classes, inner, stride, spare.place);
     spare.take();
     return lse.take();
   }
@@ -138,16 +129,7 @@ class Calls {
     const out = this.#output(lengthOf(layout));
     const { classes, inner, stride } = layout;
     const spare = this.#output(2 * classes);
-    this.#kernels[`${name}_forward_tile`](
-      x,
-      input.kind,
-      out.place,
-      rowsOf(layout),
-      classes,
-      inner,
-      stride,
-      spare.place,
-    );
+    this.#kernels[`${name}_forward`](x, input.kind, out.place, rowsOf(layout), classes, inner, stride, spare.place);
     spare.take();
     return rowsIn(out.take(), layout);
   }
@@ -162,7 +144,7 @@ class Calls {
     const { kind } = input;
     const spare = this.#output(2 * classes);
     const callWith = (place: number): number =>
-      this.#kernels.cross_entropy_forward_tile(
+      this.#kernels.cross_entropy_forward(
         ...[x, kind, y, w, place, targets.length, classes, inner, stride, IGNORED, smoothing, zLoss, 0.5, spare.place],
       );
     const total = callWith(losses.place);
@@ -194,7 +176,7 @@ class Calls {
     const scaleStride = scales.length === 1 ? 0 : 8;
     const spare = this.#output(2 * classes);
     const places = [x, kind, y, w, s, losses.place, grad.place];
-    const total = this.#kernels.cross_entropy_forward_backward_tile(
+    const total = this.#kernels.cross_entropy_forward_backward(
       ...[...places, targets.length, classes, inner, stride, IGNORED],
       ...[scaleStride, smoothing, zLoss, 0.5, spare.place],
     );

@@ -32,26 +32,26 @@ typedef struct {
 } Call;
 
 static double log_sum_exp(Call c) {
-  log_sum_exp_forward_tile(c.logits, c.out, c.rows, c.classes);
+  log_sum_exp_forward(c.logits, c.out, c.rows, c.classes);
   return 0;
 }
 
 static double log_softmax(Call c) {
-  log_softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
+  log_softmax_forward(c.logits, c.out, c.rows, c.classes);
   return 0;
 }
 
 static double softmax(Call c) {
-  softmax_forward_tile(c.logits, c.out, c.rows, c.classes);
+  softmax_forward(c.logits, c.out, c.rows, c.classes);
   return 0;
 }
 
 static double cross_entropy(Call c) {
-  return cross_entropy_forward_tile(c.logits, c.targets, c.rows, c.classes, IGNORE_INDEX);
+  return cross_entropy_forward(c.logits, c.targets, c.rows, c.classes, IGNORE_INDEX);
 }
 
 static double cross_entropy_with_grad(Call c) {
-  return cross_entropy_forward_backward_tile(c.logits, c.targets, 1, c.out, c.rows, c.classes, IGNORE_INDEX);
+  return cross_entropy_forward_backward(c.logits, c.targets, 1, c.out, c.rows, c.classes, IGNORE_INDEX);
 }
 
 typedef enum { NOTHING, VALUE_A_ROW, VALUE_A_LOGIT } Result;

@@ -169,11 +169,15 @@ INLINE Block exp_stretch(const float *logits, float *out, ptrdiff_t behind, int 
   return block;
 }
 
+// How far from the logits that are summed results will be written, which is touched too; mostly 0.
+static ptrdiff_t LATER = 0;
+
 // n logits, n being a multiple of 8.
-INLINE double sum_of_pairs(const float *logits, int n, float m, int clamped) {
+INLINE double sum_of_pairs(const float *logits, ptrdiff_t later, int n, float m, int clamped) {
   Block block = begin_block(m);
   for (; n > 0; n -= STRETCH, logits += STRETCH) {
     touch(logits);
+    touch(logits + later);
     block = exp_sum_stretch(logits, n < STRETCH ? n : STRETCH, block, clamped);
   }
   return end_block(block);
@@ -191,8 +195,8 @@ INLINE double exp_of_pairs(const float *logits, float *out, const float *earlier
 
 INLINE double block_sum(const float *logits, int n, float m, int clamped) {
   const int last = n & 7;
-  const double sum = n < 8 ? 0 : sum_of_pairs(logits, n - last, m, clamped);
-  return last == 0 ? sum : sum + sum_of_pairs(padded(logits + n, last, m), 8, m, clamped);
+  const double sum = n < 8 ? 0 : sum_of_pairs(logits, clamped ? 0 : LATER, n - last, m, clamped);
+  return last == 0 ? sum : sum + sum_of_pairs(padded(logits + n, last, m), 0, 8, m, clamped);
 }
 
 INLINE double block_exp(const float *logits, float *out, int n, float m, int clamped) {
@@ -324,11 +328,11 @@ static float softmax_factor(double sum) { return sum < INFINITY ? (float)(1 / su
 // min(x - near - rest, 0)
 static void subtract(const float *from, float *to, int n, float near, float rest) {
   const __m128 a = _mm_set1_ps(near), b = _mm_set1_ps(rest);
-  for (; n >= 8; n -= 8, from += 8, to += 8) {
-    const __m128 x = _mm_sub_ps(_mm_sub_ps(_mm_loadu_ps(from), a), b);
-    const __m128 y = _mm_sub_ps(_mm_sub_ps(_mm_loadu_ps(from + 4), a), b);
-    _mm_storeu_ps(to, pmin(x, _mm_setzero_ps()));
-    _mm_storeu_ps(to + 4, pmin(y, _mm_setzero_ps()));
+  for (; n >= 16; n -= 16, from += 16, to += 16) {
+    for (int i = 0; i < 16; i += 4) {
+      const __m128 x = _mm_sub_ps(_mm_sub_ps(_mm_loadu_ps(from + i), a), b);
+      _mm_storeu_ps(to + i, pmin(x, _mm_setzero_ps()));
+    }
   }
   for (; n > 0; n--, from++, to++) {
     const float y = *from - near - rest;

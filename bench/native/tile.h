@@ -164,7 +164,9 @@ static void tile_scale(int count, int n, float *to) {
 static int take_all(const float *logits, float *out, int count, int n, int isAgain) {
   tile_refer(isAgain ? row_max(logits, n) : row_top(logits, count * n), ROOM_FOR_MAXIMA, isAgain);
   if (n >= LONG) {
+    LATER = EXPECTED == NULL ? 0 : EXPECTED - logits;
     for (int q = 0; q < count; q++) SUMS[q] = exp_from(logits + q * n, out == NULL ? NULL : out + q * n, n, EXPONENT, 0);
+    LATER = 0;
     finish();
   } else {
     tile_exp(logits, count * n);
@@ -216,7 +218,7 @@ static void near_are_done(int count) {
   for (int q = 0; q < count; q++) DONE[q] = SUMS[q] >= LEAST_OF_ALL && SUMS[q] < LARGEST;
 }
 
-static void log_sum_exp_forward_tile(float *logits, float *lse, int rows, int classes) {
+static void log_sum_exp_forward(float *logits, float *lse, int rows, int classes) {
   EXPECTED = NULL;
   FOR_TILES(LONG_VALUES) {
     float *x = logits + row * classes;
@@ -231,7 +233,7 @@ static void log_sum_exp_forward_tile(float *logits, float *lse, int rows, int cl
   }
 }
 
-static void log_softmax_forward_tile(float *logits, float *logProbs, int rows, int classes) {
+static void log_softmax_forward(float *logits, float *logProbs, int rows, int classes) {
   FOR_TILES(LONG_RESULTS) {
     float *x = logits + row * classes;
     EXPECTED = logProbs + row * classes;
@@ -246,7 +248,7 @@ static void log_softmax_forward_tile(float *logits, float *logProbs, int rows, i
   }
 }
 
-static void softmax_forward_tile(float *logits, float *probs, int rows, int classes) {
+static void softmax_forward(float *logits, float *probs, int rows, int classes) {
   FOR_TILES(LONG_RESULTS) {
     float *x = logits + row * classes;
     EXPECTED = probs + row * classes;
@@ -419,7 +421,7 @@ static void write_gradients(float *grad, int count, int n) {
   }
 }
 
-static double cross_entropy_forward_tile(float *logits, const int32_t *targets, int rows, int classes,
+static double cross_entropy_forward(float *logits, const int32_t *targets, int rows, int classes,
                                          int32_t ignoreIndex) {
   EXPECTED = NULL;
   double total = 0;
@@ -437,7 +439,7 @@ static double cross_entropy_forward_tile(float *logits, const int32_t *targets, 
   return total;
 }
 
-static double cross_entropy_forward_backward_tile(float *logits, const int32_t *targets, double scale, float *grad,
+static double cross_entropy_forward_backward(float *logits, const int32_t *targets, double scale, float *grad,
                                                   int rows, int classes, int32_t ignoreIndex) {
   double total = 0;
   FOR_TILES(LONG_RESULTS) {
