@@ -1,4 +1,5 @@
 import type { Floats, ResultArray } from "./floats.js";
+import type { SoftmaxOptions } from "./log-softmax.js";
 import type { LossWithGrad } from "./reduction.js";
 
 /** What computes: the kernels in WebAssembly, or plain TypeScript. Arguments are validated before they get here. */
@@ -109,6 +110,8 @@ export interface Backend {
 
 /** Calls of a short way, that check arguments for themselves: undefined where these are not for them. */
 export interface DirectCalls {
+  logSoftmax(x: unknown, options: SoftmaxOptions | undefined): Float32Array | undefined;
+  softmax(x: unknown, options: SoftmaxOptions | undefined): Float32Array | undefined;
   /** The mean, without options. */
   crossEntropy(logits: unknown, targets: unknown): number | undefined;
   crossEntropyWithGrad(

@@ -13,7 +13,7 @@ const IGNORED = -1;
 
 /**
  * Plain calls of few values, straight through to the kernels: float32 logits that make one block, a class for each row in
- * an Int32Array, and no option but `out`. On the way of all other calls, which are read, checked, laid out and cut into
+ * an Int32Array, and no option but `out`, or for a softmax the two sizes of a `shape`. On the way of all other calls, which are read, checked, laid out and cut into
  * blocks one after another, the loss of one row of ten logits takes 1.6 times as long. What is another call, or wrong in
  * any way, has to go there: these return undefined then, and have written nothing.
  */
@@ -30,11 +30,32 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
     return place;
   };
 
+  const softmaxBy =
+    (forward: Kernels["softmax_forward"]): DirectCalls["softmax"] =>
+    (x, options) => {
+      if (asksForMore(options, "shape")) return undefined;
+      const rows = rowsOf(x, options?.shape);
+      const values = valuesOf("x", x, rows);
+      if (values === undefined) return undefined;
+      const out = options?.out;
+      const results = out === undefined ? new Float32Array(values.length) : resultsIn(out, "x", values);
+      if (results === undefined) return undefined;
+
+      const to = arena.place(results, 0, arena.first);
+      const from = arena.bringFloats(values, arena.second, to);
+      forward(from, float32, to, rows, values.length / rows, 1, 1, arena.third);
+      arena.takeFloats(to, results);
+      return results;
+    };
+
   return {
+    logSoftmax: softmaxBy(kernels.log_softmax_forward),
+    softmax: softmaxBy(kernels.softmax_forward),
+
     crossEntropy(logits, targets) {
       if (!(targets instanceof Int32Array)) return undefined;
       const rows = targets.length;
-      const values = valuesOf(logits, rows);
+      const values = valuesOf("logits", logits, rows);
       if (values === undefined) return undefined;
       checkMemory("targets", targets, targets.byteLength);
 
@@ -62,9 +83,9 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
     },
 
     crossEntropyWithGrad(logits, targets, options) {
-      if (!(targets instanceof Int32Array) || asksForMore(options)) return undefined;
+      if (!(targets instanceof Int32Array) || asksForMore(options, "out")) return undefined;
       const rows = targets.length;
-      const values = valuesOf(logits, rows);
+      const values = valuesOf("logits", logits, rows);
       if (values === undefined) return undefined;
       checkMemory("targets", targets, targets.byteLength);
 
@@ -72,8 +93,9 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
       const y = bringClasses(targets, classes);
       if (y === 0) return undefined;
       const out = options?.out;
-      const grad = out === undefined ? new Float32Array(values.length) : resultsIn(out, values, targets);
+      const grad = out === undefined ? new Float32Array(values.length) : resultsIn(out, "logits", values);
       if (grad === undefined) return undefined;
+      if (out !== undefined) checkApart(grad, "targets", targets);
       const dx = arena.place(grad, 0, arena.first);
       const x = arena.bringFloats(values, arena.second, dx);
       const total = kernels.cross_entropy_forward_backward(
@@ -101,10 +123,19 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
   };
 }
 
+/** How many rows a softmax is over, as far as its argument and the option say by themselves; else 0. */
+function rowsOf(x: unknown, shape: unknown): number {
+  if (x instanceof CoreTensor) return shape === undefined ? (x.sizes[0] ?? 0) : 0;
+  if (shape === undefined) return 1;
+  if (!(x instanceof Float32Array && Array.isArray(shape)) || shape.length !== 2) return 0;
+  const rows: unknown = shape[0];
+  return Number.isInteger(rows) && x.length / Number(rows) === shape[1] ? Number(rows) : 0;
+}
+
 /** Logits of so many rows; undefined where they are none, or more than a block. */
-function valuesOf(logits: unknown, rows: number): Float32Array | undefined {
+function valuesOf(name: string, logits: unknown, rows: number): Float32Array | undefined {
   if (logits instanceof Float32Array) {
-    checkMemory("logits", logits, logits.byteLength);
+    checkMemory(name, logits, logits.byteLength);
     return isBlock(logits.length, rows) ? logits : undefined;
   }
   if (!(logits instanceof CoreTensor)) return undefined;
@@ -113,23 +144,23 @@ function valuesOf(logits: unknown, rows: number): Float32Array | undefined {
 }
 
 function isBlock(values: number, rows: number): boolean {
-  return values > 0 && values <= BLOCK_VALUES && rows <= BLOCK_ROWS && Number.isInteger(values / rows);
+  return values > 0 && values <= BLOCK_VALUES && rows > 0 && rows <= BLOCK_ROWS && Number.isInteger(values / rows);
 }
 
-function asksForMore(options: unknown): boolean {
+/** Whether there are options other than `out` and this one. */
+function asksForMore(options: unknown, other: string): boolean {
   if (options === undefined) return false;
   if (typeof options !== "object" || options === null) return true;
-  for (const name in options) if (name !== "out") return true;
+  for (const name in options) if (name !== "out" && name !== other) return true;
   return false;
 }
 
 /** Where one result a value goes; undefined where that is no place for them. */
-function resultsIn(out: unknown, values: Float32Array, targets: Int32Array): Float32Array | undefined {
+function resultsIn(out: unknown, name: string, values: Float32Array): Float32Array | undefined {
   const results = out instanceof CoreTensor ? out.data : out;
   if (!(results instanceof Float32Array) || results.length !== values.length) return undefined;
   checkMemory("out", results, results.byteLength);
   // As many of one kind from one place on are the same values, or apart.
-  if (results.byteOffset !== values.byteOffset) checkApart(results, "logits", values);
-  checkApart(results, "targets", targets);
+  if (results.byteOffset !== values.byteOffset) checkApart(results, name, values);
   return results;
 }

@@ -1,4 +1,4 @@
-type ForwardTile = (
+type Forward = (
   x: number,
   kind: number,
   y: number,
@@ -19,9 +19,9 @@ export type Kernels = {
   log_softmax_backward: Backward;
   softmax_backward: Backward;
   kept_targets(targets: number, n: number, classes: number, ignoreIndex: number): number;
-  log_sum_exp_forward: ForwardTile;
-  log_softmax_forward: ForwardTile;
-  softmax_forward: ForwardTile;
+  log_sum_exp_forward: Forward;
+  log_softmax_forward: Forward;
+  softmax_forward: Forward;
   cross_entropy_forward(
     logits: number,
     kind: number,

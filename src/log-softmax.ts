@@ -12,6 +12,8 @@ export interface SoftmaxOptions extends LayoutOptions {
 const OPTIONS = new Set(["shape", "axis", "out"]);
 
 export function logSoftmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): ResultArray {
+  const direct = backend.direct?.logSoftmax(x, options);
+  if (direct !== undefined) return direct;
   const { values, layout } = prepare(x, options);
   const out = placeResults(values, values.data.length, options?.out);
   backend.logSoftmax(values, out, layout);
@@ -19,6 +21,8 @@ export function logSoftmax(backend: Backend, x: FloatArrayLike, options?: Softma
 }
 
 export function softmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): ResultArray {
+  const direct = backend.direct?.softmax(x, options);
+  if (direct !== undefined) return direct;
   const { values, layout } = prepare(x, options);
   const out = placeResults(values, values.data.length, options?.out);
   backend.softmax(values, out, layout);

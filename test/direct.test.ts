@@ -7,6 +7,7 @@ import { describe, expect, it, vi } from "vitest";
 import { type Core, createCore, type Tensor } from "../src/index.js";
 import { availableBackends, describeBackends } from "./backends.js";
 import { below, mulberry32, normal } from "./inputs.js";
+import { expectSameBits } from "./tolerances.js";
 
 /** One value and few, loops' ends, as many targets as the kernels look at, and the last of a block and one more. */
 const SHAPES = [
@@ -27,10 +28,6 @@ const SHAPES = [
 
 /** On the way of all others. */
 const MEAN = { reduction: "mean" } as const;
-
-function bits(values: Float32Array): Buffer {
-  return Buffer.from(values.slice().buffer);
-}
 
 describeBackends("a plain call", (core) => {
   it.each(SHAPES)("comes to the same as any other, %i × %i", (rows, classes) => {
@@ -54,7 +51,7 @@ describeBackends("a plain call", (core) => {
       core.crossEntropyWithGrad(x, targets, { out: x }),
     ]) {
       expect(loss).toBe(expected.loss);
-      expect(bits(grad).equals(bits(expected.grad))).toBe(true);
+      expectSameBits(`${rows} × ${classes}`, grad, expected.grad);
     }
     x.data.set(logits);
     expect(core.crossEntropy(logits, targets)).toBe(core.crossEntropy(logits, targets, MEAN));
@@ -62,6 +59,50 @@ describeBackends("a plain call", (core) => {
     x.dispose();
     apart.dispose();
   });
+
+  it.each(SHAPES)("of a softmax does as well, %i × %i", (rows, classes) => {
+    const random = mulberry32(rows + classes);
+    const shape = [rows, classes];
+    const logits = Float32Array.from({ length: rows * classes }, () => 4 * normal(random));
+    const x = tensorOf(core, rows, classes, logits);
+    const apart = core.tensor(shape);
+    for (const f of [core.softmax, core.logSoftmax]) {
+      const expected = f(logits, { shape, axis: 1 });
+      const inPlace = logits.slice();
+      for (const result of [
+        f(logits, { shape }),
+        f(logits, { shape, out: new Float32Array(logits.length) }),
+        f(logits, { shape, out: apart }),
+        f(inPlace, { shape, out: inPlace }),
+        f(x),
+        f(x, { out: apart }),
+        f(x, { out: x }),
+      ]) {
+        expectSameBits(`${rows} × ${classes}`, result, expected);
+      }
+      x.data.set(logits);
+      expectSameBits("one row", f(logits), f(logits, { shape: [1, logits.length], axis: 1 }));
+    }
+    x.dispose();
+    apart.dispose();
+  });
+
+  it.each([[[2, 4]], [[0.5, 12]], [[-2, -3]], [[2, "3"]], [[0, 6]], ["23"], [null]])(
+    "of a softmax is refused as any other with the shape %o",
+    (shape) => {
+      const x = Float32Array.of(1, 2, 3, 4, 5, 6);
+      const refusalOf = (options: object): unknown => {
+        try {
+          return core.softmax(x, options);
+        } catch (error) {
+          return String(error);
+        }
+      };
+      const refusal = refusalOf({ shape, axis: 1 });
+      expect(refusal).toMatch(/^(Type|Range)Error: /);
+      expect(refusalOf({ shape })).toBe(refusal);
+    },
+  );
 
   it.each([
     ["a row is ignored", Int32Array.of(-100, 1)],
