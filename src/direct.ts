@@ -1,5 +1,6 @@
 import { type Arena, BLOCK_ROWS, BLOCK_VALUES, KINDS } from "./arena.js";
 import type { DirectCalls } from "./backend.js";
+import { makeResults } from "./floats.js";
 import type { Kernels } from "./kernels.js";
 import { checkApart } from "./out.js";
 import { CoreTensor } from "./tensor.js";
@@ -13,9 +14,9 @@ const IGNORED = -1;
 
 /**
  * Plain calls of few values, straight through to the kernels: float32 logits that make one block, a class for each row in
- * an Int32Array, and no option but `out`, or for a softmax the two sizes of a `shape`. On the way of all other calls, which are read, checked, laid out and cut into
- * blocks one after another, the loss of one row of ten logits takes 1.6 times as long. What is another call, or wrong in
- * any way, has to go there: these return undefined then, and have written nothing.
+ * an Int32Array, and no option but `out`, or for a softmax a `shape` of two sizes. On the way of all other calls, which are
+ * read, checked, laid out and cut into blocks one after another, ten logits take 1.6 to 1.9 times as long. What is another
+ * call, or wrong in any way, has to go there: these return undefined then, and have written nothing.
  */
 export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
   /** Where the targets stand as int32; 0 where one of them is no class. */
@@ -38,7 +39,7 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
       const values = valuesOf("x", x, rows);
       if (values === undefined) return undefined;
       const out = options?.out;
-      const results = out === undefined ? new Float32Array(values.length) : resultsIn(out, "x", values);
+      const results = out === undefined ? makeResults("float32", values.length) : resultsIn(out, "x", values);
       if (results === undefined) return undefined;
 
       const to = arena.place(results, 0, arena.first);
@@ -93,7 +94,7 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
       const y = bringClasses(targets, classes);
       if (y === 0) return undefined;
       const out = options?.out;
-      const grad = out === undefined ? new Float32Array(values.length) : resultsIn(out, "logits", values);
+      const grad = out === undefined ? makeResults("float32", values.length) : resultsIn(out, "logits", values);
       if (grad === undefined) return undefined;
       if (out !== undefined) checkApart(grad, "targets", targets);
       const dx = arena.place(grad, 0, arena.first);

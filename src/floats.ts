@@ -112,6 +112,8 @@ const UNZEROED = 1 << 16;
 type Buffers = { readonly Buffer?: { allocUnsafeSlow?(size: number): { readonly buffer: ArrayBuffer } } };
 
 /** A fresh array for `length` results of numbers of this kind, all of which the caller writes. */
+export function makeResults(kind: "float32", length: number): Float32Array;
+export function makeResults(kind: FloatKind, length: number): ResultArray;
 export function makeResults(kind: FloatKind, length: number): ResultArray {
   const Results = resultKind(kind) === "float64" ? Float64Array : Float32Array;
   const size = length * Results.BYTES_PER_ELEMENT;
