@@ -118,18 +118,23 @@ export function row_exp_sum(logits: usize, kind: i32, n: i32, max: f32, sum: f64
 }
 
 function exp_under(logits: usize, kind: i32, out: usize, n: i32, max: f32, sum: f64): f64 {
-  return exp_from(logits, kind, out, n, reference(max), shift_of(max), sum);
+  return exp_from(logits, kind, out, n, reference(max), shift_of(max), sum, 0);
 }
 
-/** How far from the logits that are summed results will be written; 0 for nowhere. */
-let later: usize = 0;
-
-export function expect_results(distance: usize): void {
-  later = distance;
-}
-
-/** The same relative to 2^m, of logits less a shift; and writes the exponentials to `out`, apart from them, unless it is 0. */
-export function exp_from(logits: usize, kind: i32, out: usize, n: i32, m: f32, shift: f32, sum: f64): f64 {
+/**
+ * The same relative to 2^m, of logits less a shift; and writes the exponentials to `out`, apart from them, unless it is 0: then
+ * `later` says how far from the logits results will be written, 0 for nowhere.
+ */
+export function exp_from(
+  logits: usize,
+  kind: i32,
+  out: usize,
+  n: i32,
+  m: f32,
+  shift: f32,
+  sum: f64,
+  later: usize,
+): f64 {
   const stride = <usize>BLOCK * size_of(kind);
   const outStride: usize = out === 0 ? 0 : BLOCK << 2;
   let lean = begin_lean(shift);

@@ -3,12 +3,11 @@ import type { DirectCalls } from "./backend.js";
 import { makeResults } from "./floats.js";
 import type { Kernels } from "./kernels.js";
 import { checkApart } from "./out.js";
+import { areClasses, FEW_TARGETS } from "./targets.js";
 import { CoreTensor } from "./tensor.js";
 import { checkMemory } from "./tensor-like.js";
 
 const { float32 } = KINDS;
-/** More targets are sooner looked at by the kernels. */
-const FEW_TARGETS = 64;
 /** The class target that drops its row: among classes there is none. */
 const IGNORED = -1;
 
@@ -19,16 +18,19 @@ const IGNORED = -1;
  * call, or wrong in any way, has to go there: these return undefined then, and have written nothing.
  */
 export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
-  /** Where the targets stand as int32; 0 where one of them is no class. */
-  const bringClasses = (targets: Int32Array, classes: number): number => {
+  /** The logits, where they are for here and each target is a class; then the targets are brought. */
+  const begin = (logits: unknown, targets: Int32Array): Float32Array | undefined => {
     const { length } = targets;
+    const values = valuesOf("logits", logits, length);
+    if (values === undefined) return undefined;
+    checkMemory("targets", targets, targets.byteLength);
+    const classes = values.length / length;
     const place = arena.bringIntegers(targets);
-    if (length >= FEW_TARGETS) return kernels.kept_targets(place, length, classes, IGNORED) === length ? place : 0;
-    for (let i = 0; i < length; i++) {
-      const target = targets[i] as number;
-      if (target < 0 || target >= classes) return 0;
-    }
-    return place;
+    const isRight =
+      length < FEW_TARGETS
+        ? areClasses(targets, classes)
+        : kernels.kept_targets(place, length, classes, IGNORED) === length;
+    return isRight ? values : undefined;
   };
 
   const softmaxBy =
@@ -55,23 +57,18 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
 
     crossEntropy(logits, targets) {
       if (!(targets instanceof Int32Array)) return undefined;
-      const rows = targets.length;
-      const values = valuesOf("logits", logits, rows);
+      const values = begin(logits, targets);
       if (values === undefined) return undefined;
-      checkMemory("targets", targets, targets.byteLength);
-
-      const classes = values.length / rows;
-      const y = bringClasses(targets, classes);
-      if (y === 0) return undefined;
+      const rows = targets.length;
       const x = arena.bringFloats(values, arena.first);
       const total = kernels.cross_entropy_forward(
         x,
         float32,
-        y,
+        arena.targets,
         0,
         0,
         rows,
-        classes,
+        values.length / rows,
         1,
         1,
         IGNORED,
@@ -85,14 +82,9 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
 
     crossEntropyWithGrad(logits, targets, options) {
       if (!(targets instanceof Int32Array) || asksForMore(options, "out")) return undefined;
-      const rows = targets.length;
-      const values = valuesOf("logits", logits, rows);
+      const values = begin(logits, targets);
       if (values === undefined) return undefined;
-      checkMemory("targets", targets, targets.byteLength);
-
-      const classes = values.length / rows;
-      const y = bringClasses(targets, classes);
-      if (y === 0) return undefined;
+      const rows = targets.length;
       const out = options?.out;
       const grad = out === undefined ? makeResults("float32", values.length) : resultsIn(out, "logits", values);
       if (grad === undefined) return undefined;
@@ -102,13 +94,13 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
       const total = kernels.cross_entropy_forward_backward(
         x,
         float32,
-        y,
+        arena.targets,
         0,
         arena.bringScales(1 / rows, 0, 1),
         0,
         dx,
         rows,
-        classes,
+        values.length / rows,
         1,
         1,
         IGNORED,

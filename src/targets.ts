@@ -120,6 +120,9 @@ function checkInt32(
   return checkIntegers(data, ignoreIndex, classes);
 }
 
+/** Fewer targets are sooner looked at one after another than by the kernels. */
+export const FEW_TARGETS = 64;
+
 /** `Backend.keptTargets`, one target after another. */
 export function keptTargets(targets: Int32Array, classes: number, ignoreIndex: number): number {
   const isClass = ignoreIndex >= 0 && ignoreIndex < classes;
@@ -133,7 +136,7 @@ export function keptTargets(targets: Int32Array, classes: number, ignoreIndex: n
 }
 
 /** Without a branch each, which is several times as fast as looking for what is none. */
-function areClasses(data: Int32Array, classes: number): boolean {
+export function areClasses(data: Int32Array, classes: number): boolean {
   // Read once: once a memory has grown, V8 asks an array for its length anew each time.
   const { length } = data;
   const last = classes - 1;

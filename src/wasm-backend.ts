@@ -5,12 +5,9 @@ import type { Floats, ResultArray } from "./floats.js";
 import { leanEngine } from "./lean.js";
 import { longRows } from "./long-rows.js";
 import { scalarBackend } from "./scalar.js";
-import { keptTargets } from "./targets.js";
+import { FEW_TARGETS, keptTargets } from "./targets.js";
 import { instantiate, instantiateWide, type WasmName } from "./wasm.js";
 import { type WideEngine, wideEngine } from "./wide.js";
-
-/** Fewer targets are sooner looked at here than taken to the memory. */
-const FEW_TARGETS = 64;
 
 /**
  * A backend on the kernels: the lean ones for float32 and halves with class targets, the wide ones, which are compiled

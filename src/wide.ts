@@ -14,9 +14,8 @@ const ELEMENTS = BLOCK_VALUES / 2;
 const OPERAND_BYTES = ELEMENTS * 8;
 
 /**
- * The kernels that compute in float64 lanes, on numbers of every kind: whatever the lean ones do not do, and what is not for
- * `softRows`. Each array has a
- * scratch of its own, since their kinds differ.
+ * The kernels that compute in float64 lanes, on numbers of every kind: whatever neither the lean ones nor `softRows` do. Each
+ * array has a scratch of its own, since their kinds differ.
  */
 export function wideEngine(kernels: WideKernels, arena: Arena): WideEngine {
   /** The blocks of rows that arrays go in. */
