@@ -34,11 +34,12 @@ export function block_exp(logits: usize, kind: i32, out: usize, n: i32, m: f32, 
   const last = n & 7;
   let sum: f64 = 0;
   if (n >= 8) {
+    let apart = later;
     if (out !== 0) {
       const earlier = take(n - last);
-      later = earlier === 0 ? 0 : out - earlier;
+      apart = earlier === 0 ? 0 : out - earlier;
     }
-    sum = exp_of_pairs(logits, kind, out, n - last, m, later);
+    sum = exp_of_pairs(logits, kind, out, n - last, m, apart);
   }
   if (last === 0) return sum;
   const to = out === 0 ? 0 : RESULTS;

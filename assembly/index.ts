@@ -1,8 +1,8 @@
 /**
  * The whole ABI. Pointers are byte offsets into the exported memory; logits are of a `kind` (kinds.ts), or float32 like
  * probs, grad and the rest; targets are int32, row losses float32, row scales and class weights float64. Rows of
- * `classes` lie one after another, or for the kernels whose names end in `tile` as `[outer, classes, stride]`, of which
- * the first `inner` positions take part. No kernel allocates, and none writes to an input, but that a cross-entropy may
+ * `classes` lie one after another, or for the kernels whose names end in `forward`, or begin with `cross_entropy`, as
+ * `[outer, classes, stride]`, of which the first `inner` positions take part. No kernel allocates, and none writes to an input, but that a cross-entropy may
  * have something else in place of a target while its row is summed. Loops read ahead: 4096 bytes of memory have to lie
  * behind every array.
  */

@@ -113,10 +113,13 @@ function pass_over(sum: f64): void {
   for (let q: usize = 0; q < (<usize>count) << 2; q += 4) if (load<i32>(q, KEPT) === 0) give(q, sum);
 }
 
-/** Without odds nothing is lost by a row, and without an inverse its exponentials are multiplied by 0. */
+/**
+ * A sum, and an inverse that makes 2^-9 of 512. Without odds nothing is lost by a row, and without an inverse its exponentials
+ * are multiplied by 0.
+ */
 function give(q: usize, sum: f64): void {
   store<f64>(q << 1, sum, SUMS);
-  store<f64>(q << 1, sum * 3.814697265625e-6, INVERSES); // 2^-9 of 512
+  store<f64>(q << 1, sum * 3.814697265625e-6, INVERSES); // 2^-18
   store<f64>(q << 1, 0, ODDS);
 }
 

@@ -2,7 +2,7 @@ import type { Floats, ResultArray } from "./floats.js";
 import type { SoftmaxOptions } from "./log-softmax.js";
 import type { LossWithGrad } from "./reduction.js";
 
-/** What computes: the kernels in WebAssembly, or plain TypeScript. Arguments are validated before they get here. */
+/** What computes: the kernels in WebAssembly, or plain TypeScript. Arguments are validated before they get here, but for direct calls. */
 export type BackendName = "wasm-relaxed-simd" | "wasm-simd" | "js";
 
 /**

@@ -1,4 +1,4 @@
-import type { Backend, ElementwiseLoss, Targets, Terms } from "./backend.js";
+import type { Backend, ElementwiseLoss, Layout, Targets, Terms } from "./backend.js";
 import { type Floats, numbersOf, type ResultArray } from "./floats.js";
 
 /**
@@ -39,6 +39,26 @@ const CANCELLATION = 1e-13;
 
 /** A backend that computes everything on `reference` too, and throws a `CrossCheckError` where the two differ. */
 export function crossChecked(backend: Backend, reference: Backend): Backend {
+  /**
+   * The losses by the masses' sizes: what they are sums of, where soft targets are of both signs and cancel. Of others the
+   * losses themselves.
+   */
+  const sizesOfLosses = (
+    logits: Floats,
+    targets: Targets,
+    terms: Terms,
+    expected: ResultArray | undefined,
+    expectedTotal: number,
+    layout: Layout,
+  ): readonly [ArrayLike<number> | undefined, number] => {
+    if (!("soft" in targets)) return [expected, expectedTotal];
+    const masses = numbersOf(targets.soft);
+    if (masses.every((mass) => !(mass < 0))) return [expected, expectedTotal];
+    const soft: Floats = { kind: "float64", data: Float64Array.from(masses, Math.abs) };
+    const sizes = expected && fresh(expected);
+    return [sizes, reference.crossEntropy(logits, { soft }, terms, sizes, layout)];
+  };
+
   // The reference goes first: in place, the backend overwrites its input.
   return {
     name: backend.name,
@@ -87,10 +107,11 @@ export function crossChecked(backend: Backend, reference: Backend): Backend {
     crossEntropy(logits, targets, terms, losses, layout) {
       const expected = losses && fresh(losses);
       const expectedTotal = reference.crossEntropy(logits, targets, terms, expected, layout);
-      const total = backend.crossEntropy(logits, targets, terms, losses, layout);
+      const [sizes, size] = sizesOfLosses(logits, targets, terms, expected, expectedTotal, layout);
       const tolerance = capped(logits.kind === "float64" ? DOUBLE : EXPONENTIAL, logits, terms);
-      if (losses && expected) compare("crossEntropy", losses, expected, tolerance);
-      else compare("crossEntropy", [total], [expectedTotal], tolerance);
+      const total = backend.crossEntropy(logits, targets, terms, losses, layout);
+      if (losses && expected) compare("crossEntropy", losses, expected, tolerance, sizes);
+      else compare("crossEntropy", [total], [expectedTotal], tolerance, [size]);
       return total;
     },
 
@@ -108,9 +129,10 @@ export function crossChecked(backend: Backend, reference: Backend): Backend {
         expectedGrad,
         layout,
       );
+      const [sizes, size] = sizesOfLosses(logits, targets, terms, expected, expectedTotal, layout);
       const total = backend.crossEntropyBackward(logits, targets, terms, scales, losses, grad, layout);
-      if (losses && expected) compare("crossEntropyWithGrad", losses, expected, tolerance);
-      else compare("crossEntropyWithGrad", [total], [expectedTotal], tolerance);
+      if (losses && expected) compare("crossEntropyWithGrad", losses, expected, tolerance, sizes);
+      else compare("crossEntropyWithGrad", [total], [expectedTotal], tolerance, [size]);
       // What is lost of a probability below the normal numbers is multiplied by the scale; a mass that is spread over
       // the classes is taken off the probabilities.
       const spreads = "soft" in targets || terms.labelSmoothing > 0 || terms.zLoss > 0;

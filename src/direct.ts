@@ -140,10 +140,11 @@ function isBlock(values: number, rows: number): boolean {
   return values > 0 && values <= BLOCK_VALUES && rows > 0 && rows <= BLOCK_ROWS && Number.isInteger(values / rows);
 }
 
-/** Whether there are options other than `out` and this one. */
+/** Whether there are options other than `out` and this one. What an object has of its class, no loop over names may show. */
 function asksForMore(options: unknown, other: string): boolean {
   if (options === undefined) return false;
   if (typeof options !== "object" || options === null) return true;
+  if (Object.getPrototypeOf(options) !== Object.prototype) return true;
   for (const name in options) if (name !== "out" && name !== other) return true;
   return false;
 }

@@ -142,7 +142,8 @@ export const crossEntropy = ((logits: FloatArrayLike, targets: ClassTargets, opt
  * `2 · zLoss · logSumExp · softmax(x)`, and `softcap` multiplies by `1 - tanh²(x / c)`.
  *
  * It is 0 for an ignored row. At the likeliest class it is a sum over the others, which is exact near certainty too;
- * every element is within 6e-7 of its size, or 1e-38 (float64: 1e-14).
+ * every element is within 6e-7 of its size, or 1e-38 (float64: 1e-14). With soft targets, label smoothing or a z-loss it
+ * is a difference, `softmax(x) · Σ a` less `a`, and within that of these two.
  *
  * @param logits `[…, classes]`: a float array (of targets.length rows, or with soft targets one row, unless
  * `options.shape` says otherwise) or a tensor of one.

@@ -135,6 +135,25 @@ describeBackends("a plain call", (core) => {
     expect(() => core.crossEntropyWithGrad(logits, targets, options as undefined)).toThrow(message);
   });
 
+  it("reads options that an object has of its class", () => {
+    const logits = Float32Array.of(1, 2, 3, 4, 5, 6);
+    const alongColumns = new (class {
+      get shape(): number[] {
+        return [2, 3];
+      }
+      get axis(): number {
+        return 0;
+      }
+    })();
+    expect(core.softmax(logits, alongColumns)).toEqual(core.softmax(logits, { shape: [2, 3], axis: 0 }));
+    const ofEachRow = new (class {
+      get reduction(): "none" {
+        return "none";
+      }
+    })();
+    expect(core.crossEntropyWithGrad(logits, Int32Array.of(0, 1), ofEachRow).loss).toHaveLength(2);
+  });
+
   it("writes nothing where targets are in the way, or are no classes", () => {
     const memory = new ArrayBuffer(64);
     const out = new Float32Array(memory, 0, 6);

@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it, test } from "vitest";
-import type { Core } from "../src/index.js";
+import { type Core, createCore } from "../src/index.js";
 import { describeBackends } from "./backends.js";
 import { type Batch, batchOf, below, familyNames, mulberry32, normal, type Random } from "./inputs.js";
 import { at, exactLoss } from "./oracle.js";
@@ -109,6 +109,36 @@ describeBackends("soft targets", (core) => {
     const logits = Float32Array.from({ length: 40 }, (_, c) => (c % 2 === 0 ? 1e30 : -1e30));
     const masses = new Float32Array(40).fill(1e20);
     expect(core.crossEntropy(logits, masses) / 4e51).toBeCloseTo(1, 6);
+  });
+
+  it("have finite gradients, though masses times what scales them are not", () => {
+    const masses = new Float32Array(40).fill(1e20);
+    const uniform = core.crossEntropyWithGrad(new Float32Array(40).fill(0.5), masses, { gradOutput: 4e18 });
+    expect(uniform.grad.every((value) => Math.abs(value) < 1e-6 * 4e38)).toBe(true);
+    const logits = Float32Array.from({ length: 40 }, (_, c) => c / 40);
+    const { grad } = core.crossEntropyWithGrad(logits, masses, { gradOutput: 4e18 });
+    expect(grad.every(Number.isFinite)).toBe(true);
+    const signed = Float32Array.from({ length: 40 }, (_, c) => (c < 20 ? 1e20 : -1e20));
+    expect(core.crossEntropyWithGrad(logits, signed, { gradOutput: 3e18 }).grad.every(Number.isFinite)).toBe(true);
+  });
+
+  it("may be of next to no mass", () => {
+    const logits = Float32Array.from({ length: 40 }, (_, c) => c / 40);
+    const loss = core.crossEntropy(logits, new Float32Array(40).fill(2 ** -140));
+    const expected = core.crossEntropy(logits, new Float32Array(40).fill(1)) * 2 ** -140;
+    expect(Math.abs(loss / expected - 1)).toBeLessThan(3e-7);
+  });
+
+  it("agree with plain TypeScript, of either sign too", () => {
+    const random = mulberry32(7);
+    const checked = createCore({ backend: core.backend, crossCheck: true });
+    for (let i = 0; i < 400; i++) {
+      const logits = Float32Array.from({ length: 100 }, () => 4 * random() - 2);
+      const masses = Float32Array.from({ length: 100 }, () => random() - 0.5);
+      const { loss } = checked.crossEntropyWithGrad(logits, masses);
+      expect(checked.crossEntropy(logits, masses)).toBe(loss);
+    }
+    checked.dispose();
   });
 
   it("are NaN in a row of nothing else, and nowhere beside it", () => {

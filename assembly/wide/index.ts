@@ -3,7 +3,7 @@
  * made. Pointers are byte offsets into it; `kind` and `resultKind` are those of kinds.ts, results being float32 or
  * float64. How rows lie is in tile.ts, what losses are in cross-entropy.ts, and how operands of elements are described in
  * elements.ts. Targets are int32, weights, scales and sums float64. No kernel allocates, and none writes to an input
- * but where the gradient takes its place.
+ * but where the gradient takes its place, and that soft rows have something else in place of a logit while they are summed.
  */
 export { binary_cross_entropy, binary_cross_entropy_with_logits } from "./binary";
 export {

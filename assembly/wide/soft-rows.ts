@@ -8,7 +8,8 @@
  *   dx_c = s (p_c (A + 2 z lse) - a_c)
  *   dx_t = s (p_t (O + 2 z lse) - miss a_t)
  *
- * A row that is not finite goes to cross-entropy.ts, and so does a gradient that is beyond float32's normal numbers.
+ * A row that is not finite goes to cross-entropy.ts, and so does one of next to no mass, and a gradient of which something
+ * may be beyond float32's normal numbers.
  */
 import { miss, odds_against, row_factor } from "../cross-entropy";
 import { relativeTo, whole_exp } from "../exp-row";
@@ -22,13 +23,16 @@ import { add } from "./sum";
 const LEAST: f64 = 1.1754943508222875e-38;
 const MOST: f64 = 1e38;
 
+/** From so much mass on, what its products with distances lose below float32's normal numbers does not count. */
+const LEAST_MASS: f64 = 1e-30;
+
 const LANE = memory.data<i32>([0, 1, 2, 3], 16);
 
 // Of the last row: O, D, and whether a y_c is below 0.
 let others: f64 = 0;
 let distance: f64 = 0;
 let hasNegative: bool = false;
-/** Whether the gradient that was asked for is written. */
+/** Whether the gradient that was asked for is written, if the loss is not NaN. */
 let isWritten: bool = true;
 
 /**
@@ -102,6 +106,7 @@ function row_in_float64(
 
 /** A row's loss, and if one is wanted its gradient, unless that is not for here; NaN where neither is. */
 function row(logits: usize, soft: usize, scales: usize, grad: usize, n: i32, smoothing: f64, zLoss: f64): f64 {
+  isWritten = true;
   const max = largest(logits, soft, grad === 0 ? soft : grad, n);
   if (!(abs(max) < Infinity)) return NaN;
   const top = place_of(logits, max);
@@ -112,20 +117,19 @@ function row(logits: usize, soft: usize, scales: usize, grad: usize, n: i32, smo
   if (smoothing !== 0 && hasNegative) return NaN;
   const own = <f64>load<f32>(soft + top) * keep + share;
   const all = own + others;
-  if (!(abs(all + distance) < Infinity)) return NaN;
+  if (!(abs(all + distance) < Infinity) || (all !== 0 && abs(all) < LEAST_MASS)) return NaN;
   const sum = whole_exp(logits, FLOAT32, grad, n, logits + top);
   const odds = odds_against(relativeTo, sum, max);
   const nll = log1p(odds);
   const lse = <f64>max + nll;
   const loss = all * nll + distance + zLoss * lse * lse;
-  isWritten = grad === 0;
-  if (!isWritten) {
-    const scale = load<f64>(scales);
-    const pull = 2 * zLoss * lse;
-    const p = 1 / (1 + odds);
-    const factor = row_factor(scale * (all + pull) * miss(odds), sum);
-    if (!is_normal(factor) || !is_normal(scale)) return loss;
-    isWritten = true;
+  if (grad === 0) return loss;
+  const scale = load<f64>(scales);
+  const pull = 2 * zLoss * lse;
+  const p = 1 / (1 + odds);
+  const factor = row_factor(scale * (all + pull) * miss(odds), sum);
+  isWritten = is_normal(factor) && is_normal(scale) && are_products_normal(abs(scale), abs(all) + abs(pull));
+  if (isWritten) {
     subtract_masses(grad, soft, n, <f32>factor, <f32>(scale * keep), <f32>(scale * share));
     store<f32>(grad + top, <f32>(scale * (p * (others + pull) - miss(odds) * own)));
   }
@@ -134,6 +138,14 @@ function row(logits: usize, soft: usize, scales: usize, grad: usize, n: i32, smo
 
 function is_normal(factor: f64): bool {
   return factor === 0 || (abs(factor) >= LEAST && abs(factor) <= MOST);
+}
+
+/**
+ * Whether masses, and exponentials times their factor, stay finite when they are multiplied by the scale: none is more than
+ * all of the row's masses if none is below 0; else nothing is known but that each mass is finite by itself.
+ */
+function are_products_normal(scale: f64, all: f64): bool {
+  return scale * all <= MOST && (!hasNegative || scale <= 1);
 }
 
 /**
