@@ -11,6 +11,8 @@ export interface Setup {
   /** The first call compiles the binary and sets the memory up. */
   readonly firstCallMs: number;
   readonly binaries: readonly Binary[];
+  /** As npm has it: the binaries twice, as files and in the JavaScript. */
+  readonly package: { readonly packed: number; readonly unpacked: number };
 }
 
 export interface Binary {
@@ -20,6 +22,8 @@ export interface Binary {
 }
 
 const PROCESSES = 9;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const run = promisify(execFile);
 
 /** Plain JavaScript in a process of its own, where nothing but Node itself has been loaded. */
 const FIRST_CALL = `
@@ -33,11 +37,8 @@ const FIRST_CALL = `
 export async function measureSetup(): Promise<Setup> {
   const imports: number[] = [];
   const firstCalls: number[] = [];
-  const cwd = fileURLToPath(new URL("..", import.meta.url));
   for (let count = 0; count < PROCESSES; count++) {
-    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", FIRST_CALL], {
-      cwd,
-    });
+    const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", FIRST_CALL], { cwd: ROOT });
     const [importMs, firstCallMs]: number[] = JSON.parse(stdout);
     imports.push(importMs ?? Number.NaN);
     firstCalls.push(firstCallMs ?? Number.NaN);
@@ -45,8 +46,15 @@ export async function measureSetup(): Promise<Setup> {
   return {
     importMs: rounded(median(imports)),
     firstCallMs: rounded(median(firstCalls)),
-    binaries: ["wasm-simd.wasm", "wasm-relaxed-simd.wasm"].map(sizeOf),
+    binaries: ["wasm-simd.wasm", "wasm-relaxed-simd.wasm", "wasm-wide.wasm"].map(sizeOf),
+    package: await sizeOfPackage(),
   };
+}
+
+async function sizeOfPackage(): Promise<Setup["package"]> {
+  const { stdout } = await run("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: ROOT });
+  const [{ size, unpackedSize }] = JSON.parse(stdout);
+  return { packed: size, unpacked: unpackedSize };
 }
 
 function sizeOf(name: string): Binary {
