@@ -141,7 +141,7 @@ export class Arena {
     if (place < this.#end) array.set(this.#resultsAt(place, length, array.BYTES_PER_ELEMENT), start);
   }
 
-  /** The same of all results in a float32 array. */
+  /** Copies what was computed at `place` to a float32 array that it fills. Behind the scratch, it is there. */
   takeFloats(place: number, array: Float32Array): void {
     const { length } = array;
     if (length >= FEW_VALUES) this.take(place, array, 0, length);
@@ -181,7 +181,7 @@ export class Arena {
     return this.targets;
   }
 
-  /** The same of those of an Int32Array, all of them. */
+  /** Where all targets of an Int32Array stand. */
   bringIntegers(targets: Int32Array): number {
     const { length } = targets;
     const at = this.targets >>> 2;

@@ -1,6 +1,4 @@
 import type { Floats, ResultArray } from "./floats.js";
-import type { SoftmaxOptions } from "./log-softmax.js";
-import type { LossWithGrad } from "./reduction.js";
 
 /** What computes: the kernels in WebAssembly, or plain TypeScript. Arguments are validated before they get here, but for direct calls. */
 export type BackendName = "wasm-relaxed-simd" | "wasm-simd" | "js";
@@ -110,15 +108,15 @@ export interface Backend {
 
 /** Calls of a short way, that check arguments for themselves: undefined where these are not for them. */
 export interface DirectCalls {
-  logSoftmax(x: unknown, options: SoftmaxOptions | undefined): Float32Array | undefined;
-  softmax(x: unknown, options: SoftmaxOptions | undefined): Float32Array | undefined;
+  logSoftmax(x: unknown, options: { out?: unknown; shape?: unknown } | undefined): Float32Array | undefined;
+  softmax(x: unknown, options: { out?: unknown; shape?: unknown } | undefined): Float32Array | undefined;
   /** The mean, without options. */
   crossEntropy(logits: unknown, targets: unknown): number | undefined;
   crossEntropyWithGrad(
     logits: unknown,
     targets: unknown,
     options: { out?: unknown } | undefined,
-  ): LossWithGrad<number, Float32Array> | undefined;
+  ): { loss: number; grad: Float32Array } | undefined;
 }
 
 /** What of a backend works on rows. */

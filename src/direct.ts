@@ -18,7 +18,7 @@ const IGNORED = -1;
  * call, or wrong in any way, has to go there: these return undefined then, and have written nothing.
  */
 export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
-  /** The logits, where they are for here and each target is a class; then the targets are brought. */
+  /** The logits, where they are for here and each target is a class; then the targets stand at `arena.targets`. */
   const begin = (logits: unknown, targets: Int32Array): Float32Array | undefined => {
     const { length } = targets;
     const values = valuesOf("logits", logits, length);
