@@ -110,6 +110,7 @@ export interface Backend {
 export interface DirectCalls {
   logSoftmax(x: unknown, options: { out?: unknown; shape?: unknown } | undefined): Float32Array | undefined;
   softmax(x: unknown, options: { out?: unknown; shape?: unknown } | undefined): Float32Array | undefined;
+  logSumExp(x: unknown, options: { out?: unknown; shape?: unknown } | undefined): Float32Array | undefined;
   /** The mean, without options. */
   crossEntropy(logits: unknown, targets: unknown): number | undefined;
   crossEntropyWithGrad(

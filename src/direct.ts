@@ -13,7 +13,7 @@ const IGNORED = -1;
 
 /**
  * Plain calls of few values, straight through to the kernels: float32 logits that make one block, a class for each row in
- * an Int32Array, and no option but `out`, or for a softmax a `shape` of two sizes. On the way of all other calls, which are
+ * an Int32Array, and no option but `out`, or for a softmax or log-sum-exp a `shape` of two sizes. On the way of all other calls, which are
  * read, checked, laid out and cut into blocks one after another, ten logits take 1.6 to 1.9 times as long. What is another
  * call, or wrong in any way, has to go there: these return undefined then, and have written nothing.
  */
@@ -33,15 +33,17 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
     return isRight ? values : undefined;
   };
 
+  /** By a kernel that writes one value a logit, or one a row. */
   const softmaxBy =
-    (forward: Kernels["softmax_forward"]): DirectCalls["softmax"] =>
+    (forward: Kernels["softmax_forward"], isByRow: boolean): DirectCalls["softmax"] =>
     (x, options) => {
       if (asksForMore(options, "shape")) return undefined;
       const rows = rowsOf(x, options?.shape);
       const values = valuesOf("x", x, rows);
       if (values === undefined) return undefined;
       const out = options?.out;
-      const results = out === undefined ? makeResults("float32", values.length) : resultsIn(out, "x", values);
+      const count = isByRow ? rows : values.length;
+      const results = out === undefined ? makeResults("float32", count) : resultsIn(out, count, "x", values);
       if (results === undefined) return undefined;
 
       const to = arena.place(results, 0, arena.first);
@@ -52,8 +54,9 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
     };
 
   return {
-    logSoftmax: softmaxBy(kernels.log_softmax_forward),
-    softmax: softmaxBy(kernels.softmax_forward),
+    logSoftmax: softmaxBy(kernels.log_softmax_forward, false),
+    softmax: softmaxBy(kernels.softmax_forward, false),
+    logSumExp: softmaxBy(kernels.log_sum_exp_forward, true),
 
     crossEntropy(logits, targets) {
       if (!(targets instanceof Int32Array)) return undefined;
@@ -86,7 +89,8 @@ export function directCalls(kernels: Kernels, arena: Arena): DirectCalls {
       if (values === undefined) return undefined;
       const rows = targets.length;
       const out = options?.out;
-      const grad = out === undefined ? makeResults("float32", values.length) : resultsIn(out, "logits", values);
+      const { length } = values;
+      const grad = out === undefined ? makeResults("float32", length) : resultsIn(out, length, "logits", values);
       if (grad === undefined) return undefined;
       if (out !== undefined) checkApart(grad, "targets", targets);
       const dx = arena.place(grad, 0, arena.first);
@@ -149,12 +153,12 @@ function asksForMore(options: unknown, other: string): boolean {
   return false;
 }
 
-/** Where one result a value goes; undefined where that is no place for them. */
-function resultsIn(out: unknown, name: string, values: Float32Array): Float32Array | undefined {
+/** Where so many results go; undefined where that is no place for them. */
+function resultsIn(out: unknown, count: number, name: string, values: Float32Array): Float32Array | undefined {
   const results = out instanceof CoreTensor ? out.data : out;
-  if (!(results instanceof Float32Array) || results.length !== values.length) return undefined;
+  if (!(results instanceof Float32Array) || results.length !== count) return undefined;
   checkMemory("out", results, results.byteLength);
   // As many of one kind from one place on are the same values, or apart.
-  if (results.byteOffset !== values.byteOffset) checkApart(results, name, values);
+  if (results.byteOffset !== values.byteOffset || count !== values.length) checkApart(results, name, values);
   return results;
 }

@@ -30,6 +30,8 @@ export function softmax(backend: Backend, x: FloatArrayLike, options?: SoftmaxOp
 }
 
 export function logSumExp(backend: Backend, x: FloatArrayLike, options?: SoftmaxOptions): ResultArray {
+  const direct = backend.direct?.logSumExp(x, options);
+  if (direct !== undefined) return direct;
   const { values, layout } = prepare(x, options);
   const out = placeResults(values, layout.rows, options?.out);
   backend.logSumExp(values, out, layout);

@@ -87,6 +87,38 @@ describeBackends("a plain call", (core) => {
     apart.dispose();
   });
 
+  it.each(SHAPES)("of log-sum-exp does as well, %i × %i", (rows, classes) => {
+    const random = mulberry32(rows - classes);
+    const shape = [rows, classes];
+    const logits = Float32Array.from({ length: rows * classes }, () => 4 * normal(random));
+    const x = tensorOf(core, rows, classes, logits);
+    const apart = core.tensor([rows]);
+    const expected = core.logSumExp(logits, { shape, axis: 1 });
+    for (const result of [
+      core.logSumExp(logits, { shape }),
+      core.logSumExp(logits, { shape, out: new Float32Array(rows) }),
+      core.logSumExp(logits, { shape, out: apart }),
+      core.logSumExp(x),
+      core.logSumExp(x, { out: apart }),
+    ]) {
+      expectSameBits(`${rows} × ${classes}`, result, expected);
+    }
+    expectSameBits("one row", core.logSumExp(logits), core.logSumExp(logits, { shape: [1, logits.length], axis: 1 }));
+    x.dispose();
+    apart.dispose();
+  });
+
+  it("of log-sum-exp may have a row's only logit for its place, and no part of more", () => {
+    const single = Float32Array.of(1, 2, 3);
+    expect(core.logSumExp(single, { shape: [3, 1], out: single })).toBe(single);
+    expect(single.every((lse, i) => Math.abs(lse - (i + 1)) <= 2 ** -21)).toBe(true);
+    const x = Float32Array.of(1, 2, 3, 4);
+    for (const part of [x.subarray(0, 2), x.subarray(2)]) {
+      expect(() => core.logSumExp(x, { shape: [2, 2], out: part })).toThrow("memory apart");
+    }
+    expect(x).toEqual(Float32Array.of(1, 2, 3, 4));
+  });
+
   it.each([[[2, 4]], [[0.5, 12]], [[-2, -3]], [[2, "3"]], [[0, 6]], ["23"], [null]])(
     "of a softmax is refused as any other with the shape %o",
     (shape) => {
